@@ -1,0 +1,32 @@
+"""`codex-run`, also as `python -m codex_ml`: what must hold before anything is imported and after all is done."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from io import TextIOWrapper
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Runs the command line and returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that lacks a character is no reason to lose a result.
+            stream.reconfigure(errors="replace")
+    try:
+        # Importing Hydra takes long enough for a Ctrl-C.
+        from codex_ml.launch.app import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        print("codex-run: interrupted", file=sys.stderr)
+        return 1
+    finally:
+        # All is said and written; another Ctrl-C would only make the interpreter's own exit noisy.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

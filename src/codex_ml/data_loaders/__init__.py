@@ -1,0 +1,1 @@
+"""Built-in data loaders, one a file; reached through entry points only."""

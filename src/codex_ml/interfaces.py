@@ -1,0 +1,262 @@
+"""What each kind of component is called with and must return.
+
+These are protocols: a plugin needs no import from this package, only the right shape. A component may declare itself
+by attributes: `__codex_api__ = "v1"`, `__codex_config__` (a dataclass of its options) and `__codex_meta__` (a mapping;
+`requires` names the distributions it imports, `input`, `greater_is_better` and `scale` describe a metric, `observer`
+marks a plugin that changes nothing in the result).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "Batch",
+    "Callback",
+    "Context",
+    "DataLoader",
+    "Metric",
+    "ModelFactory",
+    "Sample",
+    "Task",
+    "TokenizerFactory",
+    "Trainer",
+    "logits_of",
+]
+
+Record = dict[str, Any]
+Example = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one forward pass needs.
+
+    Attributes:
+        inputs: Keyword arguments of the model's forward, tensors of shape [batch, ...]; never the labels.
+        labels: int64 targets, [batch] or [batch, length], -100 where ignored; None when there are none.
+        ids: The records' ids, as many as records.
+        count: How many targets are not ignored.
+        extra: Whatever the task's predict needs besides (references).
+    """
+
+    inputs: dict[str, Any]
+    labels: Tensor | None
+    ids: list[str]
+    count: int
+    extra: Any = None
+
+    def to(self, device: Any) -> Batch:
+        """The same batch with its tensors on another device."""
+        inputs = {key: value.to(device) if hasattr(value, "to") else value for key, value in self.inputs.items()}
+        labels = None if self.labels is None else self.labels.to(device)
+        return Batch(inputs, labels, self.ids, self.count, self.extra)
+
+
+class ModelFactory(Protocol):
+    """Builds a model, and its tokenizer where it has one."""
+
+    def __call__(self, config: dict[str, Any]) -> tuple[Any, Any]:
+        """Returns `(model, tokenizer)` or `(model, None)`.
+
+        Args:
+            config: The component's options, with `device` and `dtype` resolved to strings ("cpu", "float32") and
+                `head`, what the task needs: `kind`, and `labels`, `num_labels` or `vocab_size` where they apply.
+
+        Raises:
+            ValueError: The config is invalid.
+            ImportError: A dependency is missing; the message names the extra to install.
+        """
+        ...
+
+
+class TokenizerFactory(Protocol):
+    """Builds a tokenizer with the transformers call interface."""
+
+    def __call__(self, config: dict[str, Any]) -> Any:
+        """Returns the tokenizer; raises like a model factory."""
+        ...
+
+
+class DataLoader(Protocol):
+    """Streams records from a file."""
+
+    def __call__(self, path: str | Path, **options: Any) -> Iterator[Record]:
+        """Yields one dict a record.
+
+        Raises:
+            FileNotFoundError: There is nothing at the path.
+            ValueError: The data are malformed; the message reads `path:line: reason`.
+        """
+        ...
+
+
+class Metric(Protocol):
+    """Scores predictions against labels."""
+
+    def __call__(self, predictions: Sequence[Any], labels: Sequence[Any], **options: Any) -> float:
+        """Returns the score; raises `ValueError` when the inputs don't fit."""
+        ...
+
+
+class Sample(Protocol):
+    """Writes a sample data set."""
+
+    def __call__(self, folder: Path) -> None:
+        """Writes the set's files into an empty folder, the same bytes every time."""
+        ...
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What is learnt: how records become batches, and what loss and predictions are.
+
+    Attributes:
+        feeds: The metric inputs it can give (`labels`, `text`, `tokens`, `logprobs`); the first is the default.
+        columns: The logical columns that every record must have.
+    """
+
+    feeds: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def fit(self, records: Iterable[Record]) -> dict[str, Any]:
+        """Learns from the training records what the head needs; JSON, kept in the record and the export."""
+        ...
+
+    def head(self) -> dict[str, Any]:
+        """What the model must provide; `kind` and what belongs to it. Called after `fit`."""
+        ...
+
+    def examples(self, records: Iterable[Record], tokenizer: Any, *, train: bool) -> Iterator[Example]:
+        """Tokenised examples: ints, floats, strings, None, lists or dicts of them; `id` and `input_ids` among them."""
+        ...
+
+    def collate(self, examples: Sequence[Example], tokenizer: Any, *, train: bool) -> Batch:
+        """Pads examples into a batch; draws no random numbers."""
+        ...
+
+    def loss(self, model: Any, batch: Batch) -> Tensor:
+        """The sum of the losses of the batch's `count` targets, a scalar tensor."""
+        ...
+
+    def predict(
+        self, model: Any, batch: Batch, tokenizer: Any, want: Sequence[str]
+    ) -> dict[str, tuple[Sequence[Any], Sequence[Any]]]:
+        """`(predictions, labels)` for each wanted metric input."""
+        ...
+
+
+class Context(Protocol):
+    """What a trainer works with; each part is built when first asked for.
+
+    Attributes:
+        model: The model, on its device.
+        tokenizer: The tokenizer, or None.
+        task: The task, fitted.
+        train: The training examples: `len()` and `[i]`.
+        seed: The run's seed.
+        device: The torch device, as a string.
+        folder: The run's folder.
+        should_stop: True once somebody asked the run to end early.
+    """
+
+    model: Any
+    tokenizer: Any
+    task: Task
+    train: Sequence[Example]
+    seed: int
+    device: str
+    folder: Path
+    should_stop: bool
+
+    def batches(self, epoch: int, *, batch_size: int | None = None) -> Iterator[Batch]:
+        """The training batches of an epoch, on the device; their order depends on (seed, epoch) alone."""
+        ...
+
+    def begin(self, total_steps: int) -> None:
+        """Tells the plugins that training starts and how many steps there will be."""
+        ...
+
+    def advance(self, step: int, *, records: int = 0, **values: float) -> None:
+        """Tells the plugins that a step is done, with the records it took and what is known of it (loss, lr)."""
+        ...
+
+    def log(self, values: Mapping[str, float], *, step: int) -> None:
+        """Writes a line to `metrics.jsonl` and tells the plugins."""
+        ...
+
+    def evaluate(self, *, step: int) -> dict[str, float]:
+        """Measures the validation records, logs it and keeps the weights if they are the best so far.
+
+        Returns:
+            The metrics by name; empty when there are no validation records.
+        """
+        ...
+
+
+class Trainer(Protocol):
+    """Trains the context's model."""
+
+    def __call__(self, context: Context, **options: Any) -> Mapping[str, Any] | None:
+        """Returns a mapping, which may hold `metrics` (name to float)."""
+        ...
+
+
+class Callback(Protocol):
+    """The lifecycle of a run, as a plugin sees it. A plugin has any of these methods; what it lacks is not called."""
+
+    def on_run_start(self, record: Mapping[str, Any]) -> None:
+        """The run's record was written for the first time."""
+        ...
+
+    def on_train_start(self, total_steps: int) -> None:
+        """Training starts."""
+        ...
+
+    def on_step(self, step: int, records: int, values: Mapping[str, float]) -> None:
+        """An optimizer step is done."""
+        ...
+
+    def on_log(self, step: int, values: Mapping[str, float]) -> None:
+        """A line was written to `metrics.jsonl`."""
+        ...
+
+    def on_evaluate(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
+        """A split was measured."""
+        ...
+
+    def on_train_end(self) -> None:
+        """Training ended, also by an error or an interruption."""
+        ...
+
+    def on_run_end(self, record: Mapping[str, Any]) -> None:
+        """The run's record was written for the last time."""
+        ...
+
+
+LIFECYCLE: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits in what a model returned: a tensor, `.logits` or `["logits"]`.
+
+    Raises:
+        TypeError: The output holds no logits, as that of a bare `AutoModel`.
+    """
+    import torch
+
+    if isinstance(output, torch.Tensor):
+        return output
+    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    if isinstance(logits, torch.Tensor):
+        return logits
+    raise TypeError(
+        f"the model returned {type(output).__name__} without logits; it must return a tensor, or have `.logits` or "
+        '`["logits"]`: use a model with a head, such as AutoModelForSequenceClassification'
+    )

@@ -1,0 +1,200 @@
+"""From a checked config to a run's parts, with every problem that can be found without importing anything heavy."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from codex_addons.component import meta_of
+from codex_addons.errors import CodexAddonsError
+from codex_ml import registries
+from codex_ml.errors import CodexError, ConfigError, Problem
+from codex_ml.launch.assembly import Assembly, Component, DataFiles
+from codex_ml.launch.digests import file_digest
+from codex_ml.launch.evaluation import unfit
+from codex_ml.launch.sample_files import sample_file
+from codex_ml.launch.sources import Sources, ordered, shown
+from codex_ml.launch.splits import splits
+from codex_ml.launch.validate import Choice, Values, nearest
+from codex_ml.launch.versions import version_of
+
+__all__ = ["apart", "assemble"]
+
+_SPLITS = ("train", "validation", "test")
+_SAMPLE = "sample://"
+# How many records of each split are looked at before a run.
+_PROBED = 3
+
+
+def assemble(config: DictConfig, values: Values, sources: Sources) -> Assembly:
+    """A run's parts.
+
+    Args:
+        config: The composed config, whose `factory` nodes are resolved here.
+        values: Its checked values.
+        sources: Where its keys came from.
+
+    Raises:
+        ConfigError: With every problem: what cannot be loaded, isn't installed, isn't there or doesn't fit.
+    """
+    return _Assembler(config, values, sources).assembly()
+
+
+def apart(config: DictConfig, values: Values, sources: Sources) -> list[Problem]:
+    """The problems of the data files and the objective, which can be told although something else is wrong."""
+    assembler = _Assembler(config, values, sources)
+    if "data" not in values.wrong:
+        assembler.data()
+    if not any(place.startswith("metric.") for place in values.wrong):
+        assembler.objective([choice.key for choice in values.choices if choice.kind == "metric"])
+    return assembler.problems
+
+
+class _Assembler:
+    def __init__(self, config: DictConfig, values: Values, sources: Sources) -> None:
+        self.config, self.values, self.sources = config, values, sources
+        self.problems: list[Problem] = []
+
+    def problem(self, key: str, message: str) -> None:
+        self.problems.append(Problem(message, self.sources.of(key)))
+
+    def assembly(self) -> Assembly:
+        found = [component for choice in self.values.choices if (component := self.component(choice))]
+        data = self.data()
+        self.objective([component.key for component in found if component.kind == "metric"])
+        if self.problems:
+            raise self.error()
+        single = {component.kind: component for component in found}
+        assembly = Assembly(
+            task=single["task"],
+            model=single["model"],
+            tokenizer=single.get("tokenizer"),
+            data_loader=single["data_loader"],
+            trainer=single["trainer"],
+            metrics=tuple(component for component in found if component.kind == "metric"),
+            plugins=tuple(component for component in found if component.kind == "plugin"),
+            data=data,
+            seed=self.values.settings.seed,
+            objective=self.values.settings.objective,
+        )
+        self.check(assembly)
+        if self.problems:
+            raise self.error()
+        return assembly
+
+    def error(self) -> ConfigError:
+        return ConfigError(ordered(self.problems, [str(override.input_line) for override in self.sources.overrides]))
+
+    def component(self, choice: Choice) -> Component | None:
+        entry = registries.find(choice.kind, choice.name)
+        try:
+            factory = OmegaConf.select(self.config, choice.path).factory
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error.__cause__, CodexAddonsError) else error
+            self.problem(choice.path, str(cause))
+            return None
+        meta = meta_of(factory)
+        component = Component(choice.kind, choice.key, choice.name, choice.options, factory, entry, meta)
+        absent = [name for name in component.requires if version_of(name) is None]
+        if absent:
+            extra = meta.get("extra") if entry.distribution == "codex-ml" else None
+            install = f"'codex-ml[{extra}]'" if extra else " ".join(absent)
+            what = f"{choice.kind} '{choice.name}' needs {', '.join(absent)}, not installed"
+            self.problem(choice.path, f"{what}: pip install {install}")
+        return component
+
+    def data(self) -> DataFiles:
+        data = self.values.settings.data
+        if not data.train:
+            self.problem("data.train", "'data.train' is not set: data.train=<file>, or choose a data set: data=<name>")
+        if not 0 <= data.validation_fraction < 1:
+            self.problem("data.validation_fraction", "'data.validation_fraction' must be at least 0 and less than 1")
+        if data.limit is not None and data.limit < 1:
+            self.problem("data.limit", "'data.limit' must be at least 1, or null for all records")
+        files = {name: self.files(name, getattr(data, name)) for name in _SPLITS}
+        return DataFiles(
+            **files, validation_fraction=data.validation_fraction, limit=data.limit, columns=dict(data.columns)
+        )
+
+    def files(self, split: str, value: str | Sequence[str] | None) -> tuple[Path, ...]:
+        key = f"data.{split}"
+        named = [value] if isinstance(value, str) else list(value or ())
+        return tuple(path for name in named if (path := self.file(key, name)))
+
+    def file(self, key: str, name: str) -> Path | None:
+        try:
+            path = self.sample(name) if name.startswith(_SAMPLE) else Path(name).expanduser().absolute()
+            wrong = _unreadable(path)
+        except (CodexError, CodexAddonsError, ImportError, OSError, RuntimeError, ValueError) as error:
+            self.problem(key, f"{name}: {error}")
+            return None
+        if wrong:
+            self.problem(key, wrong)
+        return None if wrong else path
+
+    def sample(self, url: str) -> Path:
+        name, _, file = url.removeprefix(_SAMPLE).partition("/")
+        factory = registries.load("sample", name)
+        # The sample's own code is part of its version, so that an edited one is made anew.
+        version = f"{registries.find('sample', name).version}+{file_digest(inspect.getfile(factory))[:8]}"
+        return sample_file(name, factory, version, file)
+
+    def objective(self, metrics: list[str]) -> None:
+        name = self.values.settings.objective
+        if name is not None and name not in metrics:
+            known = nearest(name, metrics) or f"; the metrics of this run: {', '.join(metrics) or 'none'}"
+            self.problem("objective", f"'objective' names no metric of this run{known}")
+
+    def check(self, assembly: Assembly) -> None:
+        """What the parts say of one another."""
+        try:
+            task = assembly.task.factory(**assembly.task.options)
+        except Exception as error:
+            self.problem("task", f"task '{assembly.task.name}': {error}")
+            return
+        for logical in assembly.data.columns:
+            near = nearest(logical, task.columns) if logical not in task.columns else ""
+            if near:
+                self.problem(f"data.columns.{logical}", f"task '{assembly.task.name}' has no column '{logical}'{near}")
+        for metric in assembly.metrics:
+            message = unfit(metric, task)
+            if message:
+                self.problem(f"metric.{metric.key}", message)
+        if not self.problems and assembly.data.train:
+            self.probe(assembly, task)
+
+    def probe(self, assembly: Assembly, task: Any) -> None:
+        """Reads a few records of each split, so that a wrong column is told before the model is loaded."""
+        for split in splits(assembly, task).values():
+            records = iter(split)
+            try:
+                for _ in zip(range(_PROBED), records, strict=False):
+                    pass
+            except CodexError as error:
+                problem = Problem(str(error))
+                # What is wrong with the columns is wrong in each split.
+                if problem not in self.problems:
+                    self.problems.append(problem)
+
+
+def _unreadable(path: Path) -> str:
+    """Why a file holds nothing to read; empty where it does."""
+    if not path.exists():
+        return f"there is no file {shown(path)}{nearest(path.name, _siblings(path))} (seen from {Path.cwd()})"
+    if not path.is_file():
+        return f"{shown(path)} is no file"
+    if not os.access(path, os.R_OK):
+        return f"{shown(path)} may not be read by this user"
+    return "" if path.stat().st_size else f"{shown(path)} is empty"
+
+
+def _siblings(path: Path) -> list[str]:
+    try:
+        return [item.name for item in path.parent.iterdir()]
+    except OSError:
+        return []

@@ -1,0 +1,84 @@
+"""A run's parts by name, before anything heavy is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codex_addons.entry_points import InstalledEntryPoint
+
+__all__ = ["Assembly", "Component", "DataFiles"]
+
+
+@dataclass(frozen=True)
+class Component:
+    """A chosen component with its checked options.
+
+    Attributes:
+        kind: The config group, `model`, `metric`, ...
+        key: Its key under the group where that holds several (metrics, plugins), else its name.
+        name: The registry name.
+        options: The options as the component declares them; no `name`, no `factory`.
+        factory: The registered object, loaded.
+        entry: Where it came from.
+        meta: Its `__codex_meta__`, empty where it declares none.
+    """
+
+    kind: str
+    key: str
+    name: str
+    options: Mapping[str, Any]
+    factory: Callable[..., Any]
+    entry: InstalledEntryPoint
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The distributions that it says it imports."""
+        return _names(self.meta.get("requires"))
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The distributions that it says its result depends on where they are installed, beside those it requires."""
+        return _names(self.meta.get("uses"))
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(map(str, value or ()))
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """Which records a run reads. Paths are absolute and exist.
+
+    Attributes:
+        train: The files of the split, in order; `validation` and `test` likewise, empty where there are none.
+        validation_fraction: The part of the training records (0 to 1) set aside where `validation` is empty.
+        limit: The most records taken of each split, from its start; None for all.
+        columns: Logical column to the file's column, {"label": "topic"}.
+    """
+
+    train: tuple[Path, ...]
+    validation: tuple[Path, ...] = ()
+    test: tuple[Path, ...] = ()
+    validation_fraction: float = 0.0
+    limit: int | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Everything a run is made of."""
+
+    task: Component
+    model: Component
+    tokenizer: Component | None
+    data_loader: Component
+    trainer: Component
+    metrics: tuple[Component, ...]
+    plugins: tuple[Component, ...]
+    data: DataFiles
+    seed: int = 0
+    objective: str | None = None

@@ -1,0 +1,84 @@
+"""The best weights of a run so far, on disk."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from codex_ml.launch.assembly import Assembly, Component
+from codex_ml.launch.export import WEIGHTS_FILE, read_weights, write_weights
+
+__all__ = ["Best", "direction", "objective_metric"]
+
+logger = logging.getLogger(__name__)
+
+
+def direction(metric: Component) -> bool:
+    """Whether a greater value of the metric is better; so it is where it declares nothing."""
+    return bool(metric.meta.get("greater_is_better", True))
+
+
+def objective_metric(assembly: Assembly) -> Component | None:
+    """The metric that models are chosen by: the objective, or the first where that is none of the metrics."""
+    by_key = {metric.key: metric for metric in assembly.metrics}
+    return by_key.get(assembly.objective or "") or next(iter(assembly.metrics), None)
+
+
+class Best:
+    """Keeps the weights with the best value in `checkpoints/best/model.safetensors`.
+
+    The file is replaced whole, its header says which step and value it holds. Equal values keep the earlier weights;
+    NaN is never best.
+
+    Attributes:
+        step: The step of the weights kept; None as long as there are none.
+        value: The objective's value at that step.
+    """
+
+    def __init__(self, folder: Path, metric: Component | None) -> None:
+        self.path = folder / "checkpoints" / "best" / WEIGHTS_FILE
+        self.step: int | None = None
+        self.value: float | None = None
+        self._metric = metric
+        # Of an attempt that was cut off: it must not be taken for this one's.
+        self.path.unlink(missing_ok=True)
+
+    def offer(self, model: Any, metrics: Mapping[str, float], *, step: int) -> bool:
+        """Keeps the model's weights if they are better than those kept.
+
+        Weights that cannot be written are a warning, and the earlier ones stay: the run is worth more than they are.
+
+        Returns:
+            Whether they were kept.
+        """
+        if self._metric is None or self._metric.key not in metrics or not hasattr(model, "state_dict"):
+            return False
+        value = metrics[self._metric.key]
+        if math.isnan(value) or not self._beats(value):
+            return False
+        told = orjson.dumps({"step": step, "metric": self._metric.key, "value": value}).decode()
+        try:
+            write_weights(model, self.path, metadata={"codex": told})
+        except OSError as error:
+            kept = "there are no earlier ones" if self.step is None else f"those of step {self.step} stay the best"
+            logger.warning("cannot keep the best weights, of step %d, in %s: %s; %s", step, self.path, error, kept)
+            return False
+        self.step, self.value = step, value
+        return True
+
+    def _beats(self, value: float) -> bool:
+        if self.value is None or self._metric is None:
+            return True
+        return value > self.value if direction(self._metric) else value < self.value
+
+    def restore(self, model: Any) -> bool:
+        """Loads the weights kept into the model; returns whether there were any."""
+        if self.step is None:
+            return False
+        read_weights(model, self.path)
+        return True

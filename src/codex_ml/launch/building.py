@@ -1,0 +1,108 @@
+"""Building the model and the tokenizer by their calling convention."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from codex_ml.errors import ModelError
+from codex_ml.launch.assembly import Component
+from codex_ml.launch.blame import blame, label
+
+__all__ = ["build_model", "build_tokenizer", "resolve_device"]
+
+NO_TOKENIZER = (
+    "there is no tokenizer: {model} gives none, and none is named; name one, such as "
+    "tokenizer=hf tokenizer.tokenizer_name=<hub id or folder>"
+)
+
+
+def resolve_device(model: Component) -> str:
+    """The torch device of a model's option `device`; `auto` and none are the GPU where there is one, else the CPU.
+
+    Raises:
+        ModelError: A GPU is asked for and torch sees none.
+    """
+    import torch
+
+    wanted = model.options.get("device")
+    if wanted in (None, "auto"):
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if str(wanted).startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError(f"model.device={wanted}: torch sees no such GPU here; choose model.device=auto or cpu")
+    return str(wanted)
+
+
+def build_model(component: Component, *, head: Mapping[str, Any], device: str) -> tuple[Any, Any]:
+    """Calls a model factory.
+
+    Args:
+        component: The model.
+        head: What the task needs of it.
+        device: The resolved device.
+
+    Returns:
+        The model on the device, and the factory's tokenizer or None.
+
+    Raises:
+        ModelError: The factory failed, or returned no such pair; the message names it.
+    """
+    # A None under `model_name` stands for an option that was not set, and a factory reads it with a default of its own.
+    given = {key: value for key, value in component.options.items() if (key, value) != ("model_name", None)}
+    config = given | {"device": device, "dtype": given.get("dtype") or "float32"}
+    with blame(component, error=ModelError):
+        built = _call(component.factory, config, reserved={"head": dict(head)})
+    if not isinstance(built, tuple | list) or len(built) != 2 or built[0] is None:
+        raise ModelError(
+            f"{label(component)} returned {_shape(built)}; a model factory returns (model, tokenizer) or (model, None)"
+        )
+    model, tokenizer = built
+    with blame(component, f"on {device}", error=ModelError):
+        return _placed(model, device), tokenizer
+
+
+def build_tokenizer(component: Component) -> Any:
+    """Calls a tokenizer factory.
+
+    Raises:
+        ModelError: The factory failed or returned nothing to call; the message names it.
+    """
+    with blame(component, error=ModelError):
+        tokenizer = _call(component.factory, dict(component.options), reserved={})
+    if not callable(tokenizer):
+        raise ModelError(f"{label(component)} returned {_shape(tokenizer)}, which is no tokenizer: it cannot be called")
+    return tokenizer
+
+
+def _call(factory: Callable[..., Any], config: Mapping[str, Any], *, reserved: Mapping[str, Any]) -> Any:
+    """`factory(config)`, with the options besides as the keywords that its signature names."""
+    options = deepcopy(dict(config))
+    try:
+        parameters = list(inspect.signature(factory).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    keywords = {
+        parameter.name: options[parameter.name]
+        for parameter in parameters[1:]
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and parameter.name in options
+    }
+    return factory({**options, **reserved}, **keywords)
+
+
+def _placed(model: Any, device: str) -> Any:
+    import torch
+
+    if not isinstance(model, torch.nn.Module):
+        return model
+    target = torch.device(device)
+    first = next(model.parameters(), None)
+    here = first is None or (first.device.type == target.type and target.index in (None, first.device.index))
+    return model if here else model.to(target)
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"{len(value)} values ({', '.join(type(each).__name__ for each in value)})"
+    return "None" if value is None else f"a {type(value).__name__}"

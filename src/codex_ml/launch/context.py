@@ -1,0 +1,277 @@
+"""What a trainer works with, each part built when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from codex_ml.errors import CodexError, ConfigError, ModelError, Problem
+from codex_ml.interfaces import Batch, Example, Task
+from codex_ml.launch.assembly import Assembly, Component
+from codex_ml.launch.best import Best, objective_metric
+from codex_ml.launch.blame import blame, label
+from codex_ml.launch.building import NO_TOKENIZER, build_model, build_tokenizer, resolve_device
+from codex_ml.launch.callbacks import Callbacks
+from codex_ml.launch.evaluation import input_of, measure, unfit
+from codex_ml.launch.examples import examples_of
+from codex_ml.launch.record import MetricsLog
+from codex_ml.launch.seeding import seed_everything, undisturbed
+from codex_ml.launch.splits import Split, splits
+from codex_ml.launch.trial import trial
+
+__all__ = ["RunContext"]
+
+BATCH_SIZE = 16
+
+
+class RunContext:
+    """A run's parts, as `codex_ml.interfaces.Context` has them.
+
+    Whatever is asked for first, they are built in one order: task, records, `task.fit`, the named tokenizer, the model,
+    the trial; and each right after seeding from (seed, kind).
+
+    Attributes:
+        assembly: The run's parts by name.
+        folder: The run's folder.
+        seed: The run's seed.
+        callbacks: Who is told what happens.
+        best: The best weights so far.
+        step: The last step that was told of.
+        began: Whether `begin` was called.
+    """
+
+    def __init__(self, assembly: Assembly, folder: Path, *, callbacks: Callbacks | None = None) -> None:
+        self.assembly = assembly
+        self.folder = Path(folder)
+        self.seed = assembly.seed
+        self.callbacks = callbacks or Callbacks()
+        self.best = Best(self.folder, objective_metric(assembly))
+        self.step = 0
+        self.began = False
+        self._log = MetricsLog(self.folder)
+        self._examples: dict[str, Sequence[Example]] = {}
+        self._stop = False
+
+    @cached_property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name."""
+        return splits(self.assembly, self._unfitted)
+
+    @cached_property
+    def _unfitted(self) -> Any:
+        component = self.assembly.task
+        seed_everything(self.seed, "task")
+        with blame(component):
+            return component.factory(**component.options)
+
+    @cached_property
+    def task_state(self) -> dict[str, Any]:
+        """What the task learnt from the training records."""
+        with blame(self.assembly.task, "on fitting the training records"):
+            state = self._unfitted.fit(self.splits["train"])
+        if not isinstance(state, Mapping | None):
+            raise CodexError(f"{label(self.assembly.task)}: fit returned a {type(state).__name__}, not a dict")
+        return dict(state or {})
+
+    @cached_property
+    def task(self) -> Task:
+        """The task, fitted."""
+        _ = self.task_state
+        return self._unfitted
+
+    @cached_property
+    def device(self) -> str:
+        """The torch device."""
+        return resolve_device(self.assembly.model)
+
+    @cached_property
+    def _named_tokenizer(self) -> Any:
+        component = self.assembly.tokenizer
+        _ = self.task
+        if component is None:
+            return None
+        seed_everything(self.seed, "tokenizer")
+        return build_tokenizer(component)
+
+    @cached_property
+    def head(self) -> dict[str, Any]:
+        """What the model is asked to provide."""
+        with blame(self.assembly.task):
+            head = dict(self.task.head())
+        if hasattr(self._named_tokenizer, "__len__"):
+            head["vocab_size"] = len(self._named_tokenizer)
+        return head
+
+    @cached_property
+    def _built(self) -> tuple[Any, Any]:
+        head = self.head
+        seed_everything(self.seed, "model")
+        return build_model(self.assembly.model, head=head, device=self.device)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The named tokenizer, or the one that the model's factory made.
+
+        Raises:
+            ModelError: There is neither.
+        """
+        tokenizer = self._built[1] if self._named_tokenizer is None else self._named_tokenizer
+        if tokenizer is None:
+            raise ModelError(NO_TOKENIZER.format(model=label(self.assembly.model)))
+        return tokenizer
+
+    @cached_property
+    def model(self) -> Any:
+        """The model on its device, after a trial with one record.
+
+        Raises:
+            ModelError: It doesn't fit the task or the tokenizer.
+        """
+        model, parts = self._built[0], self.assembly
+        with undisturbed():
+            trial(
+                self.splits["train"],
+                task=self.task,
+                task_component=parts.task,
+                model=model,
+                model_component=parts.model,
+                tokenizer=self.tokenizer,
+                device=self.device,
+            )
+        return model
+
+    @property
+    def train(self) -> Sequence[Example]:
+        """The training examples."""
+        return self.examples("train")
+
+    def examples(self, split: str) -> Sequence[Example]:
+        """The examples of a split that the run has."""
+        if split not in self._examples:
+            # What tokenising draws, once and never again with a warm cache, must not shift what training draws.
+            with undisturbed():
+                self._examples[split] = examples_of(
+                    self.splits[split],
+                    self.assembly,
+                    task=self.task,
+                    task_state=self.task_state,
+                    tokenizer=self.tokenizer,
+                )
+                # A warm cache is no reading of the records; their number is told nevertheless.
+                self.splits[split].count()
+        return self._examples[split]
+
+    def input_of(self, metric: Component) -> str:
+        """Which of the task's outputs a metric of the run scores."""
+        return input_of(metric, self._unfitted)
+
+    def counts(self) -> dict[str, int | None]:
+        """The records of each split; None where they were not read to the end."""
+        # Not built by the question: it is asked of failed runs as well.
+        return {name: split.records for name, split in vars(self).get("splits", {}).items()}
+
+    def prepare(self, *, training: bool = True) -> None:
+        """Builds everything, so that what is wrong is found before training.
+
+        Args:
+            training: Whether the training examples are needed.
+
+        Raises:
+            ConfigError: The task cannot feed a metric.
+            CodexError: What building each part raises.
+        """
+        misfits = [unfit(metric, self._unfitted) for metric in self.assembly.metrics]
+        if problems := [Problem(why) for why in misfits if why]:
+            raise ConfigError(problems)
+        _ = self.model
+        for name in self.splits:
+            if training if name == "train" else self.assembly.metrics:
+                self.examples(name)
+
+    @property
+    def batch_size(self) -> int:
+        """The trainer's own option `batch_size`, else 16."""
+        return self.assembly.trainer.options.get("batch_size") or BATCH_SIZE
+
+    def batches(self, epoch: int, *, batch_size: int | None = None) -> Iterator[Batch]:
+        """The training batches of an epoch, on the device; the last may be short.
+
+        Args:
+            epoch: Which one, from 0.
+            batch_size: Records a batch; `self.batch_size` when left out.
+        """
+        import numpy as np
+
+        model, examples, size = self.model, self.train, batch_size or self.batch_size
+        del model  # asked for so that the trial comes before the first batch
+        # A seed below 0 is none for PCG64.
+        order = np.random.Generator(np.random.PCG64([self.seed % 2**64, epoch])).permutation(len(examples))
+        for start in range(0, len(order), size):
+            chunk = [examples[int(index)] for index in order[start : start + size]]
+            yield self.task.collate(chunk, self.tokenizer, train=True).to(self.device)
+
+    def measure(self, split: str) -> dict[str, float]:
+        """The metrics of a split, by key; the random state and the model's mode stay as they are."""
+        with undisturbed():
+            return measure(
+                self.assembly.metrics,
+                self.examples(split),
+                task=self.task,
+                task_component=self.assembly.task,
+                model=self.model,
+                tokenizer=self.tokenizer,
+                device=self.device,
+                batch_size=2 * self.batch_size,
+            )
+
+    def evaluate(self, *, step: int) -> dict[str, float]:
+        """Measures the validation records, logs it as `validation/<metric>` and keeps the best weights.
+
+        Returns:
+            The metrics by key; empty when there are no validation records or no metrics.
+        """
+        self.step = max(self.step, step)
+        if "validation" not in self.splits or not self.assembly.metrics:
+            return {}
+        with undisturbed():
+            metrics = self.measure("validation")
+            self.best.offer(self.model, metrics, step=step)
+            self.report("validation", metrics, step=step)
+        return metrics
+
+    def report(self, split: str, metrics: Mapping[str, float], *, step: int, logged: bool = True) -> None:
+        """Tells the plugins of a split's metrics, and logs them as `<split>/<metric>` unless told not to."""
+        if logged:
+            self.log({f"{split}/{name}": value for name, value in metrics.items()}, step=step)
+        self.callbacks.emit("on_evaluate", step, split, dict(metrics))
+
+    def log(self, values: Mapping[str, float], *, step: int) -> None:
+        """Writes a line to `metrics.jsonl` and tells the plugins."""
+        numbers = {name: float(value) for name, value in values.items()}
+        self._log.write(step, numbers)
+        self.callbacks.emit("on_log", step, numbers)
+
+    def begin(self, total_steps: int) -> None:
+        """Tells the plugins that training starts."""
+        self.began = True
+        self.callbacks.emit("on_train_start", total_steps)
+
+    def advance(self, step: int, *, records: int = 0, **values: float) -> None:
+        """Tells the plugins that a step is done."""
+        self.step = max(self.step, step)
+        self.callbacks.emit("on_step", step, records, values)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether anybody asked the run to end early: a plugin by an attribute of this name, or who sets it here."""
+        return self._stop or self.callbacks.should_stop
+
+    @should_stop.setter
+    def should_stop(self, value: bool) -> None:
+        self._stop = value
+
+    def close(self) -> None:
+        """Closes `metrics.jsonl`."""
+        self._log.close()

@@ -1,0 +1,145 @@
+"""Measuring: predictions over a split, in the order of the data, and the metrics of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Real
+from typing import Any
+
+from codex_ml.errors import CodexError
+from codex_ml.interfaces import Example
+from codex_ml.launch.assembly import Component
+from codex_ml.launch.blame import blame, label
+
+__all__ = ["evaluating", "input_of", "measure", "unfit"]
+
+
+def input_of(metric: Component, task: Any) -> str:
+    """Which of the task's outputs a metric scores: the one it declares, else the task's first."""
+    return metric.meta.get("input") or task.feeds[0]
+
+
+def unfit(metric: Component, task: Any) -> str | None:
+    """Why a task cannot feed a metric, or None where it can.
+
+    Args:
+        metric: The metric, of which nothing is called.
+        task: A task or its class: anything with `feeds`.
+    """
+    wanted = input_of(metric, task)
+    if wanted in task.feeds:
+        return None
+    return f"metric={metric.name} scores {wanted!r}, and the task gives only {', '.join(map(repr, task.feeds))}"
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """The model in eval mode, without gradients; each module gets the mode back that it had."""
+    import torch
+
+    modes = [(module, module.training) for module in model.modules()] if isinstance(model, torch.nn.Module) else []
+    for module, _ in modes:
+        module.training = False
+    try:
+        # no_grad, as a tensor that a module keeps from inference_mode could not be trained with afterwards.
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+class _Column:
+    """A growing column: an array of numbers as long as all are of one kind, a list otherwise."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] | array[Any] = []
+
+    def extend(self, values: Any) -> None:
+        if not isinstance(values, list | tuple | array):
+            values = values.tolist() if hasattr(values, "tolist") else list(values)
+        if not len(values):
+            return
+        code = values.typecode if isinstance(values, array) and values.typecode in "qd" else _typecode(values)
+        if not self.values and code:
+            self.values = array(code)
+        if isinstance(self.values, array) and self.values.typecode != code:
+            self.values = self.values.tolist()
+        self.values.extend(values)
+
+
+def _typecode(values: Sequence[Any]) -> str:
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        return "d"
+    return "q" if kinds == {int} and min(values) >= -(2**63) and max(values) < 2**63 else ""
+
+
+def measure(
+    metrics: Sequence[Component],
+    examples: Sequence[Example],
+    *,
+    task: Any,
+    task_component: Component,
+    model: Any,
+    tokenizer: Any,
+    device: str,
+    batch_size: int,
+) -> dict[str, float]:
+    """The metrics of a model on a split, by their keys. What the metrics score is kept, never the logits.
+
+    Args:
+        metrics: The metrics; none means that nothing is predicted.
+        examples: The split's examples, made with `train=False`.
+        task: The fitted task.
+        task_component: Where it came from, for messages.
+        model: The model, on its device.
+        tokenizer: The tokenizer.
+        device: The torch device.
+        batch_size: Records of one forward pass.
+
+    Raises:
+        CodexError: A metric, the task or the model failed; the message names it.
+    """
+    wanted = list(dict.fromkeys(input_of(metric, task) for metric in metrics))
+    if not wanted:
+        return {}
+    columns = {name: (_Column(), _Column()) for name in wanted}
+    with evaluating(model), blame(task_component, "on predicting"):
+        for chunk in _chunks(examples, batch_size):
+            batch = task.collate(chunk, tokenizer, train=False).to(device)
+            predicted = task.predict(model, batch, tokenizer, wanted)
+            for name in wanted:
+                _keep(columns[name], predicted, name, task_component)
+    return {
+        metric.key: _score(metric, *(column.values for column in columns[input_of(metric, task)])) for metric in metrics
+    }
+
+
+def _chunks(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
+    for start in range(0, len(examples), size):
+        yield [examples[index] for index in range(start, min(start + size, len(examples)))]
+
+
+def _keep(columns: tuple[_Column, _Column], predicted: Any, name: str, task: Component) -> None:
+    if name not in predicted:
+        raise CodexError(
+            f"{label(task)}: predict gave no {name!r}, which the metrics score (it gave {list(predicted)})"
+        )
+    predictions, labels = predicted[name]
+    if len(predictions) != len(labels):
+        raise CodexError(
+            f"{label(task)}: predict gave {len(predictions)} predictions for {len(labels)} labels ({name})"
+        )
+    columns[0].extend(predictions)
+    columns[1].extend(labels)
+
+
+def _score(metric: Component, predictions: Sequence[Any], labels: Sequence[Any]) -> float:
+    with blame(metric):
+        value = metric.factory(predictions, labels, **metric.options)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise CodexError(f"{label(metric)} returned {value!r} of type {type(value).__name__}; it must return a float")
+    return float(value)

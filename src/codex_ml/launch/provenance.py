@@ -1,0 +1,101 @@
+"""Where a result comes from: components, data, machine and code, as the record tells them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from codex_ml.launch.assembly import Assembly, Component
+from codex_ml.launch.versions import version_of
+
+__all__ = ["component_record", "components_record", "environment_record", "git_record", "signature"]
+
+_LIBRARIES = ("codex-ml", "torch", "transformers", "tokenizers", "numpy", "hydra-core")
+
+
+def component_record(component: Component | None) -> dict[str, Any] | None:
+    """One component: its name, where it came from, and its options."""
+    if component is None:
+        return None
+    return {
+        "name": component.name,
+        "key": component.key,
+        "distribution": component.entry.distribution,
+        "version": component.entry.version,
+        "target": component.entry.target,
+        "options": dict(component.options),
+    }
+
+
+def components_record(assembly: Assembly) -> dict[str, Any]:
+    """Every component by its kind; lists for metrics and plugins."""
+    single = ("task", "model", "tokenizer", "data_loader", "trainer")
+    return {
+        **{kind: component_record(getattr(assembly, kind)) for kind in single},
+        "metric": [component_record(metric) for metric in assembly.metrics],
+        "plugin": [component_record(plugin) for plugin in assembly.plugins],
+    }
+
+
+def signature(metric: Component) -> str:
+    """What a metric's value means, in one line: `f1|average:macro|codex-ml:0.1.0`."""
+    options = [f"{name}:{value}" for name, value in sorted(metric.options.items())]
+    return "|".join([metric.name, *options, f"{metric.entry.distribution}:{metric.entry.version}"])
+
+
+def environment_record() -> dict[str, Any]:
+    """The machine and the versions of the libraries, from their metadata; imports none of them."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": {"model": _cpu_model(), "count": os.cpu_count()},
+        "libraries": {name: version_of(name) for name in _LIBRARIES},
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def git_record(folder: Path | None = None) -> dict[str, Any] | None:
+    """The commit that a folder's work tree stands at, or None where there is none.
+
+    Args:
+        folder: The working directory when left out.
+
+    Returns:
+        `commit` (None before the first one), `dirty` (whether tracked files differ from it; None when it took too
+        long to find out) and `root`.
+    """
+    where = Path() if folder is None else folder
+    root = _git(where, "rev-parse", "--show-toplevel")
+    if not root:
+        return None
+    changes = _git(where, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "commit": _git(where, "rev-parse", "--verify", "--quiet", "HEAD") or None,
+        "dirty": None if changes is None else bool(changes),
+        "root": root,
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    environment: Mapping[str, str] = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    # A work tree's own configuration may name a program for fsmonitor, which `git status` would start.
+    command = ["git", "-c", "core.fsmonitor=false", *arguments]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", errors="replace").strip() if done.returncode == 0 else None

@@ -1,0 +1,126 @@
+"""Runs what was composed: one run, or each job of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict, read_write
+
+from codex_ml.errors import ConfigError
+from codex_ml.launch import folders, resolvers, result_page
+from codex_ml.launch.assemble import assemble
+from codex_ml.launch.assembly import Assembly
+from codex_ml.launch.compose import Composed
+from codex_ml.launch.execute import execute
+from codex_ml.launch.identity import run_id
+from codex_ml.launch.sources import Sources, shown
+from codex_ml.launch.validate import Values, validate
+
+__all__ = ["job", "single", "sweep"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One job: its parts, its identity, where it goes, and whether that place was given or chosen here."""
+
+    assembly: Assembly
+    run_id: str
+    folder: Path
+    given: bool
+    mode: str
+    resume: str
+
+
+def _plan(config: DictConfig, values: Values, sources: Sources, folder: str) -> Plan:
+    settings = values.settings
+    assembly = assemble(config, values, sources)
+    identity = run_id(assembly, settings.mode)
+    try:
+        place = Path(folder or settings.run.root).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigError(f"run.root={settings.run.root}: {error}") from error
+    if not folder:
+        place /= folders.name_of(_choices(config), identity)
+    return Plan(assembly, identity, place, bool(folder), settings.mode, settings.run.resume)
+
+
+def _choices(config: DictConfig) -> dict[str, Any]:
+    return {str(key): value for key, value in config.hydra.runtime.choices.items()}
+
+
+def _carry_out(plan: Plan, run: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
+    """Does what a plan's mode asks for, says what came of it, and returns the record of a run."""
+    making = plan.mode != "check"
+    folder = folders.choose(plan.folder, plan.run_id, plan.resume, given=plan.given, make=making)
+    if not making:
+        print(f"The config is sound: it would run in {shown(folder)}.", flush=True)
+        return None
+    record = None if plan.resume == "never" else folders.finished(folder, plan.run_id)
+    again = record is not None
+    if record is None:
+        with folders.locked(folder):
+            record = run(folder)
+    print(result_page.text(record, folder, again=again), flush=True)
+    return record
+
+
+def single(hydra: Hydra, composed: Composed) -> int:
+    """Runs one composed config and prints its result; returns the exit code."""
+    config = composed.config
+    assert composed.values is not None
+    plan = _plan(config, composed.values, composed.sources, str(config.hydra.run.dir or ""))
+    _carry_out(plan, lambda folder: _by_hydra(hydra, config, plan, folder))
+    return 0
+
+
+def _by_hydra(hydra: Hydra, config: DictConfig, plan: Plan, folder: Path) -> dict[str, Any]:
+    with read_write(config), open_dict(config):
+        config.hydra.run.dir = str(folder)
+    callbacks = Callbacks(config)
+    name = config.hydra.job.config_name
+    callbacks.on_run_start(config=config, config_name=name)
+    result = run_job(
+        task_function=lambda _: execute(plan.assembly, folder=folder, run_id=plan.run_id, mode=plan.mode),
+        config=config,
+        job_dir_key="hydra.run.dir",
+        job_subdir_key=None,
+        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
+    )
+    callbacks.on_run_end(config=config, config_name=name, job_return=result)
+    if result.status == JobStatus.COMPLETED:
+        return cast("dict[str, Any]", result.return_value)
+    # The property would print Hydra's own line before it raises.
+    raise result._return_value
+
+
+def sweep(hydra: Hydra, composed: Composed) -> int:
+    """Runs every job of a sweep by Hydra's sweeper and launcher; returns the exit code."""
+    config = composed.config
+    # Read before the sweep, which gets a copy with what was read: a folder named after the time keeps its name.
+    folder = str(config.hydra.sweep.dir)
+    # The overrides are in the config that the loader hands out.
+    results = hydra.multirun(config_name=config.hydra.job.config_name, task_function=job, overrides=[])
+    jobs = [result for batch in results or () for result in batch if isinstance(result, JobReturn)]
+    print(f"{len(jobs)} jobs done, in {shown(folder)}.")
+    return 0
+
+
+def job(config: DictConfig) -> float | None:
+    """Runs one job of a sweep in the folder that Hydra gave it; returns the objective's value, for sweepers."""
+    resolvers.register()
+    sources = Sources((), ())
+    values, problems = validate(config, sources)
+    if problems:
+        raise ConfigError(problems)
+    plan = _plan(config, values, sources, HydraConfig.get().runtime.output_dir)
+    record = _carry_out(plan, lambda folder: execute(plan.assembly, folder=folder, run_id=plan.run_id, mode=plan.mode))
+    objective = record.get("objective") if record else None
+    return objective.get("value") if isinstance(objective, Mapping) else None

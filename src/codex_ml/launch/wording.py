@@ -1,0 +1,119 @@
+"""What Hydra and OmegaConf complain of, said in one line, with the way out."""
+
+from __future__ import annotations
+
+import re
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from codex_ml import registries
+from codex_ml.launch.validate import MANY, nearest
+
+__all__ = ["of_empty", "of_failure", "of_syntax", "of_unknown_key"]
+
+
+def of_failure(error: BaseException, override: Override | None = None) -> str:
+    """What to say of anything else: a failure's first and last line, or its cause's where that says more."""
+    if isinstance(error, RecursionError):
+        return "a YAML file builds on itself: it may not bear the name of the option that its defaults list names"
+    text = str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    twice = any(phrase in text for phrase in ("appears more than once", "Multiple values for", "An item is already at"))
+    if twice and override is not None and override.is_add():
+        return f"'{override.key_or_group}' is there already: leave out the +"
+    if twice:
+        return f"{lines[0].rstrip('.')}; in a defaults list write 'override /group: option' to change a choice"
+    if text.startswith("Could not delete") and override is not None:
+        return (
+            f"'{override.key_or_group}' has no such choice to take away; for none at all: {override.key_or_group}=none"
+        )
+    cause = error.__cause__
+    if cause is not None and str(cause).strip() and str(cause).splitlines()[0] not in lines:
+        lines.append(str(cause).splitlines()[0])
+    return ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines[:1] + lines[-1:])) or type(error).__name__
+
+
+def of_syntax(text: str, message: str) -> str:
+    """What to say of an override that cannot be parsed, or that needs --multirun."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip("+~"):
+        return "not an override: write key=value (see codex-run --help)"
+    if "Ambiguous value" in message or "requires --multirun" in message:
+        single = key.strip("+") in registries.KINDS and key.strip("+") not in MANY
+        return "several values need --multirun" + ("" if single else f"; for one list write '{key}=[{value}]'")
+    quoted = f"'{key}=\"{value}\"'" if not {'"', "'"} & {*value} else f"'{key}=\"...\"'"
+    reason = re.sub(r" expecting .*", "", message.partition("\n")[0])
+    return f"cannot be parsed: {reason}; quote special characters: {quoted}"
+
+
+def of_empty(group: str, loader: ConfigLoader) -> str:
+    """What to type instead of `group=null`."""
+    options = [str(option) for option in loader.get_group_options(group)]
+    return (
+        f"a group takes the name of an option: {group}=none"
+        if "none" in options
+        else (f"a group takes the name of an option: one of {', '.join(options)}")
+    )
+
+
+def of_unknown_key(override: Override, config: DictConfig, loader: ConfigLoader) -> str:
+    """What to say of an override of a key that isn't there; empty when that isn't the trouble."""
+    if override.is_add() or override.is_force_add():
+        return ""
+    if override.package is not None:
+        return f"there is no such choice to override; to add one: +{override.input_line}"
+    node, path = config, ""
+    for part in override.key_or_group.split("."):
+        if node._get_node(part, validate_access=False) is None:
+            # Some nodes take keys of the user's own.
+            free = not (OmegaConf.is_struct(node) or override.is_delete())
+            return "" if free else _absent(override, path, part, node, loader)
+        child, path = node._get_node(part), f"{path}.{part}".strip(".")
+        if not isinstance(child, DictConfig) or child._is_none() or child._is_interpolation():
+            return f"'{path}' holds no keys" if path != override.key_or_group else ""
+        node = child
+    value = override.value()
+    given = value if isinstance(value, dict) and OmegaConf.is_struct(node) else {}
+    strays = [str(key) for key in given if node._get_node(key, validate_access=False) is None]
+    return f"'{path}' has no key {strays[0]}{nearest(strays[0], (str(key) for key in node))}" if strays else ""
+
+
+def _absent(override: Override, path: str, part: str, node: DictConfig, loader: ConfigLoader) -> str:
+    names = [str(key) for key in node if key not in ("name", "factory", "hydra")]
+    key = override.key_or_group
+    if path in MANY:
+        return _not_chosen(path, part, names, loader)
+    if not path:
+        # modle=minilm means model, though mode is nearer by a letter.
+        meant = [
+            name for name in names if name in registries.KINDS and str(override.value()) in registries.options(name)
+        ]
+        near = nearest(part, meant) or nearest(part, names) or _elsewhere(key, config=node)
+        return f"unknown key '{key}'{near or '; the keys: ' + ', '.join(names) + '; values of your own go under vars'}"
+    near = nearest(part, names, f"{path}.{{}}")
+    return f"unknown key '{key}'{near or f'; the keys of {path}: ' + (', '.join(names) or 'none')}"
+
+
+def _not_chosen(kind: str, part: str, chosen: list[str], loader: ConfigLoader) -> str:
+    """For `metric.f2.average=macro`, or `metric.average=macro`."""
+    options = [str(option) for option in loader.get_group_options(kind) if option != "none"]
+    if part in options:
+        return f"{kind} '{part}' is not chosen: '{kind}=[{','.join([*chosen, part])}]'"
+    inside = [name for name in chosen if name in registries.options(kind)]
+    near = nearest(part, chosen, kind + ".{}") or f"; an option is {kind}.<name>.{part}, and chosen are: "
+    return f"unknown {kind} '{part}'{near}{'' if near.endswith('?') else ', '.join(chosen or inside) or 'none'}"
+
+
+def _elsewhere(key: str, config: DictConfig) -> str:
+    """A hint for `lr=1` where `trainer.lr` was meant."""
+    for place in (*registries.KINDS, "data", "run"):
+        node = config._get_node(place) if place in config else None
+        if (
+            isinstance(node, DictConfig)
+            and not node._is_none()
+            and node._get_node(key, validate_access=False) is not None
+        ):
+            return f"; did you mean '{place}.{key}'?"
+    return ""

@@ -1,0 +1,1 @@
+"""Built-in metrics, one a file; reached through entry points only."""

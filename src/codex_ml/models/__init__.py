@@ -1,0 +1,1 @@
+"""Built-in models, one a file; reached through entry points only."""

@@ -1,0 +1,1 @@
+"""Built-in plugins, one a file; reached through entry points only."""

@@ -1,0 +1,1 @@
+"""Built-in samples, one a file; reached through entry points only."""

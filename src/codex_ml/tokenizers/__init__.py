@@ -1,0 +1,1 @@
+"""Built-in tokenizers, one a file; reached through entry points only."""

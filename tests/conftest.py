@@ -1,0 +1,81 @@
+import json
+import logging
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+
+def pytest_configure():
+    # Before any test module imports torch, and for the processes that tests start.
+    os.environ.update(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", COLUMNS="120")
+    os.environ["CODEX_ML_CACHE_DIR"] = tempfile.mkdtemp(prefix="codex-ml-tests-")
+
+
+def pytest_unconfigure():
+    shutil.rmtree(os.environ["CODEX_ML_CACHE_DIR"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """Hydra is one for a process, and its loggers write to the streams that it found when it began."""
+    GlobalHydra.instance().clear()
+    handlers, level = list(logging.root.handlers), logging.root.level
+    yield
+    GlobalHydra.instance().clear()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def problems(self):
+        return [line.removeprefix("codex-run: ") for line in self.err.splitlines()]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty working directory."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def codex_run(project, capsys):
+    """Runs `codex-run` in this process, in a working directory of its own."""
+    from codex_ml.launch.app import main
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            code = main(arguments)
+        except SystemExit as exit_:
+            code = exit_.code
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def records(project):
+    """Twelve records on two topics in the working directory; the overrides that read them."""
+    topics = {"sport": "ball goal team", "tech": "chip code disk"}
+    lines = [
+        json.dumps({"text": f"the {topics[topic].split()[number % 3]} {number}", "label": topic})
+        for number in range(6)
+        for topic in topics
+    ]
+    (project / "train.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return ["data=files", "data.train=train.jsonl", "data.validation=train.jsonl"]

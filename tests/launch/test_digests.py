@@ -1,0 +1,190 @@
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_ml.launch.digests import file_digest, text_digest, tree_digest
+
+OLD = time.time_ns() - 3600 * 10**9
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("CODEX_ML_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "digests"
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "data.bin"
+    path.write_bytes(b"content")
+    os.utime(path, ns=(OLD, OLD))
+    return path
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def reads(monkeypatch) -> list[int]:
+    """Counts how often a file is hashed."""
+    counted: list[int] = []
+    original = hashlib.file_digest
+
+    def count(file, name):
+        counted.append(1)
+        return original(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", count)
+    return counted
+
+
+def test_a_file_is_read_once(path, monkeypatch):
+    counted = reads(monkeypatch)
+    monkeypatch.chdir(path.parent)
+    assert [file_digest(path), file_digest(str(path)), file_digest("data.bin")] == [sha(b"content")] * 3
+    assert len(counted) == 1
+
+
+@pytest.mark.parametrize("change", ["content", "same size and time", "replaced", "touched"])
+def test_a_changed_file_is_read_again(path, monkeypatch, change):
+    file_digest(path)
+    counted = reads(monkeypatch)
+    if change == "content":
+        path.write_bytes(b"other content")
+    elif change == "same size and time":
+        path.write_bytes(b"CONTENT")
+        os.utime(path, ns=(OLD, OLD))
+    elif change == "replaced":
+        other = path.with_name("other")
+        other.write_bytes(b"CONTENT")
+        os.utime(other, ns=(OLD, OLD))
+        os.replace(other, path)
+    else:
+        os.utime(path, ns=(OLD, OLD + 1))
+    assert file_digest(path) == sha(path.read_bytes())
+    assert len(counted) == 1
+
+
+def test_a_file_changed_just_now_is_not_remembered(path, cache, monkeypatch):
+    os.utime(path)
+    counted = reads(monkeypatch)
+    assert [file_digest(path), file_digest(path)] == [sha(b"content")] * 2
+    assert len(counted) == 2
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"sha256": 5}', b"\xff\xfe"])
+def test_a_damaged_entry_is_written_anew(path, cache, monkeypatch, damage):
+    file_digest(path)
+    (entry,) = cache.iterdir()
+    entry.write_bytes(damage)
+    counted = reads(monkeypatch)
+    assert [file_digest(path), file_digest(path)] == [sha(b"content")] * 2
+    assert len(counted) == 1
+    assert list(cache.iterdir()) == [entry]
+
+
+def test_a_cache_that_cannot_be_written_changes_nothing(path, cache):
+    cache.parent.mkdir()
+    cache.write_text("a file where the folder should be")
+    assert [file_digest(path), file_digest(path)] == [sha(b"content")] * 2
+
+
+def test_a_missing_file_is_an_error_though_it_was_remembered(path):
+    file_digest(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        file_digest(path)
+
+
+def tree(folder: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+FILES = {"a.py": "1", "sub/b.py": "2", "sub/c.yaml": "3"}
+
+
+def test_a_tree_digest_depends_on_paths_and_contents_alone(tmp_path):
+    one = tree_digest(tree(tmp_path / "one", FILES))
+    two = tree_digest(tree(tmp_path / "two", dict(reversed(FILES.items())) | {"__pycache__/x.pyc": "0"}))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        FILES | {"a.py": "2"},
+        FILES | {"d.py": ""},
+        {"a.py": "1", "sub/b.py": "2"},
+        {"a.py": "1", "b.py": "2", "sub/c.yaml": "3"},
+        {"a.py": "2", "sub/b.py": "1", "sub/c.yaml": "3"},
+        {"a.pys": "1", "sub/b.py": "2", "sub/c.yaml": "3"},
+    ],
+)
+def test_a_tree_digest_tells_every_change(tmp_path, files):
+    assert tree_digest(tree(tmp_path / "one", FILES)) != tree_digest(tree(tmp_path / "two", files))
+
+
+def test_a_tree_digest_can_be_of_some_suffixes(tmp_path):
+    one = tree(tmp_path / "one", FILES)
+    two = tree(tmp_path / "two", FILES | {"sub/c.yaml": "other", "notes.txt": "new"})
+    assert tree_digest(one, {".py"}) == tree_digest(two, {".py"})
+    assert tree_digest(one, {".py", ".yaml"}) != tree_digest(two, {".py", ".yaml"})
+
+
+def test_links_and_pipes_in_a_tree_neither_hang_nor_hide(tmp_path):
+    folder = tree(tmp_path / "one", FILES)
+    before = tree_digest(folder)
+    os.mkfifo(folder / "pipe")
+    assert tree_digest(folder) == before
+    (folder / "loop").symlink_to(folder)
+    looped = tree_digest(folder)
+    (folder / "gone").symlink_to("nowhere")
+    assert len({before, looped, tree_digest(folder)}) == 3
+
+
+def test_a_tree_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        tree_digest(tmp_path / "none")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def reordered(value):
+    if isinstance(value, dict):
+        return {key: reordered(item) for key, item in reversed(value.items())}
+    return [reordered(item) for item in value] if isinstance(value, list) else value
+
+
+@given(VALUES)
+def test_the_order_of_keys_does_not_count(value):
+    assert text_digest(value) == text_digest(reordered(value))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, 1.0), (1, True), (0, None), ("1", 1), ([1, 2], [2, 1]), ([1, [2]], [[1], 2]), ("é", "e")]
+)
+def test_values_that_differ_have_other_digests(one, other):
+    assert text_digest({"a": one}) != text_digest({"a": other})
+
+
+def test_a_text_digest_is_the_same_for_ever():
+    assert text_digest({"b": [1, "é"], "a": None}) == sha(b'{"a":null,"b":[1,"\\u00e9"]}')
+
+
+def test_what_json_has_no_form_for_is_refused():
+    with pytest.raises(TypeError):
+        text_digest({"a": {1, 2}})
