@@ -59,10 +59,7 @@ def codex_run(project, capsys):
 
     def run(*arguments):
         capsys.readouterr()
-        try:
-            code = main(arguments)
-        except SystemExit as exit_:
-            code = exit_.code
+        code = main(arguments)
         return Ended(code, *capsys.readouterr())
 
     return run

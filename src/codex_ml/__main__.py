@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from io import TextIOWrapper
@@ -19,13 +20,29 @@ def main() -> int:
         # Importing Hydra takes long enough for a Ctrl-C.
         from codex_ml.launch.app import main as run
 
-        return run()
+        code = run()
+        return code if _told() else code or 1
     except KeyboardInterrupt:
         print("codex-run: interrupted", file=sys.stderr)
         return 1
     finally:
         # All is said and written; another Ctrl-C would only make the interpreter's own exit noisy.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _told() -> bool:
+    """Whether all output has gone where it should; the interpreter would say less clearly at its exit that it hasn't."""
+    if sys.stdout is None:  # closed by the shell: >&-
+        return True
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # A reader that has left, as `head` does, is nobody's error.
+        if not isinstance(error, BrokenPipeError):
+            print(f"codex-run: cannot write the output: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 if __name__ == "__main__":

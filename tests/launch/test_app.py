@@ -170,12 +170,33 @@ def test_a_traceback_is_shown_to_who_asks_for_it(project):
     assert "Traceback" not in not_asked.stderr
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--cfg all", "--info all"])
+@pytest.mark.parametrize("arguments", ["--help", "--cfg all", "--cfg job", "--info all", "--version", "mode=check"])
 def test_a_reader_that_leaves_early_causes_no_traceback(project, arguments):
-    line = f"{shlex.quote(sys.executable)} -m codex_ml {arguments} | true; exit ${{PIPESTATUS[0]}}"
-    ended = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True, timeout=60)
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = _process(arguments, stdout=writing)
+    os.close(writing)
     assert ended.stderr == ""
     assert ended.returncode in (0, 1)
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--cfg job", "--version"])
+def test_output_that_cannot_be_written_is_told(project, arguments):
+    with open("/dev/full", "w") as full:
+        ended = _process(arguments, stdout=full)
+    assert ended.stderr.startswith("codex-run: ")
+    assert "No space left on device" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert ended.returncode == 1
+
+
+def _process(arguments, stdout):
+    # Buffered, as it is where nobody asks for something else; what is left in the buffer is written at the exit.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "codex_ml", *shlex.split(arguments)]
+    return subprocess.run(
+        command, check=False, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, env=environment
+    )
 
 
 def test_the_module_is_the_command(project):

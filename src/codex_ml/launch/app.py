@@ -31,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code: 0 done, 1 a run failed, 2 the config is wrong."""
     try:
         return _main(sys.argv[1:] if argv is None else argv)
+    except SystemExit as done:
+        # The parser's, which has said what there is to say: --version, or a flag that it doesn't know.
+        return done.code if isinstance(done.code, int) else 1
     except CodexError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
@@ -40,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("codex-run: interrupted", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read our output has left; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has left.
         return 1
     except OSError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
