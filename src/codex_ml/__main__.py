@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def _told() -> bool:
-    """Whether all output has gone where it should; at its exit the interpreter would say less clearly that it hasn't."""
+    """Whether all output has gone where it should; the interpreter would say less clearly that it hasn't."""
     if sys.stdout is None:  # closed by the shell: >&-
         return True
     try:
