@@ -10,8 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from codex_addons.component import api_version, meta_of
-from codex_addons.distributions import Distribution, canonical, visible
+from codex_addons.distributions import visible
 from codex_addons.errors import ApiVersionError, EntryPointWarning, PluginLoadError
+from codex_addons.metadata_folders import Distribution, canonical
 
 __all__ = ["InstalledEntryPoint", "canonical", "choose", "installed", "load"]
 
@@ -66,7 +67,7 @@ def installed(group: str) -> tuple[InstalledEntryPoint, ...]:
                 f"The entry points of {distribution.name} are ignored: {distribution.path}: {distribution.problem}. "
                 "Reinstall or remove that distribution.",
             )
-        elif group in distribution.groups:
+        elif distribution.groups and group in distribution.groups:
             found.extend(_records(distribution, group))
     return tuple(sorted(found, key=_order))
 
@@ -141,6 +142,7 @@ def _imported(target: str) -> object:
 
 def _records(distribution: Distribution, group: str) -> list[InstalledEntryPoint]:
     identity = distribution.identity
+    entries = (distribution.groups or {})[group]
     return [
         InstalledEntryPoint(
             name=name,
@@ -148,10 +150,10 @@ def _records(distribution: Distribution, group: str) -> list[InstalledEntryPoint
             target=re.sub(r"\s*:\s*", ":", _EXTRAS.sub("", value)),
             distribution=identity.name,
             version=identity.version,
-            location=identity.location,
+            location=Path(identity.location) if identity.location else None,
             editable=identity.editable,
         )
-        for name, value in distribution.groups[group].items()
+        for name, value in entries.items()
     ]
 
 

@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_addons import distributions, entry_points
+from codex_addons import entry_points
 from codex_addons.entry_points import InstalledEntryPoint, choose, installed, load
 from codex_addons.errors import ApiVersionError, EntryPointWarning, PluginLoadError
 
@@ -60,35 +59,6 @@ def test_what_is_installed_or_removed_later_is_seen_at_once(install):
     assert len(installed(GROUP)) == 2
     shutil.rmtree(first)
     assert [each.name for each in installed(GROUP)] == ["y"]
-
-
-def test_a_folder_that_has_not_changed_is_not_read_again(install, site, monkeypatch):
-    install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
-    hour_ago = site.stat().st_mtime_ns - 3600 * 10**9
-    os.utime(site, ns=(hour_ago, hour_ago))
-    first = installed(GROUP)
-    monkeypatch.setattr(distributions, "_in_folder", lambda folder: pytest.fail(f"{folder} was read again"))
-    monkeypatch.setattr(sys, "path", [str(site)])
-    assert installed(GROUP) == first
-
-
-def test_a_settled_folder_is_read_again_once_its_time_changes(install, site):
-    hour_ago = site.stat().st_mtime_ns - 3600 * 10**9
-    os.utime(site, ns=(hour_ago, hour_ago))
-    assert installed(GROUP) == ()
-    install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
-    os.utime(site, ns=(hour_ago, hour_ago + 1))
-    assert len(installed(GROUP)) == 1
-
-
-def test_core_metadata_are_read_only_where_the_group_is_offered(install, monkeypatch):
-    install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
-    install("unrelated", entry_points="[console_scripts]\nx = m:a\n")
-    read = []
-    headers = distributions._headers
-    monkeypatch.setattr(distributions, "_headers", lambda file: read.append(file.parent.name) or headers(file))
-    installed(GROUP)
-    assert read == ["acme-1.0.dist-info"]
 
 
 def test_the_first_distribution_on_the_path_shadows_a_later_one(install, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from codex_addons.cache import cache_home
 from codex_ml.errors import ConfigError
 
 __all__ = ["cache_folder", "publish", "staged_folder"]
@@ -33,7 +34,7 @@ def cache_folder() -> Path:
     Raises:
         ConfigError: The temporary folder's name is taken by something that is not this user's own.
     """
-    wanted = _wanted()
+    wanted = cache_home()
     if wanted is not None:
         with suppress(OSError):
             wanted.mkdir(parents=True, exist_ok=True)
@@ -45,18 +46,6 @@ def cache_folder() -> Path:
         place = "There is no home folder" if wanted is None else f"{wanted} cannot be written"
         _log.warning("%s: caching in %s; set CODEX_ML_CACHE_DIR to a folder that lasts.", place, private)
     return private
-
-
-def _wanted() -> Path | None:
-    """The configured folder, absolute; None without a home."""
-    try:
-        if named := os.environ.get("CODEX_ML_CACHE_DIR"):
-            return Path(named).expanduser().absolute()
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        # The XDG specification says to ignore a relative path.
-        return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "codex-ml"
-    except RuntimeError:
-        return None
 
 
 def _private_folder() -> Path:

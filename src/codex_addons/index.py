@@ -1,0 +1,142 @@
+"""The distributions of a folder on the import path, kept on disk for the next process.
+
+The kept ones count only as long as nothing changed: neither the folder, nor one of the metadata folders or files that
+they were read from. That takes one `stat` a distribution, which is a small part of reading it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from codex_addons.cache import cache_home, read_json, write_json
+from codex_addons.metadata_folders import Distribution, Identity, is_metadata_folder, read, read_identity
+
+__all__ = ["distributions_in", "is_settled", "stamp_of"]
+
+_FORMAT = 1
+# Commands are not what anybody looks for here, and most of what is installed offers nothing else.
+_SCRIPTS = frozenset({"console_scripts", "gui_scripts"})
+# What changed this recently may change again without another time stamp: file systems' clocks are coarse, and an
+# installer is still writing into the metadata folders whose creation shows already.
+_SETTLED_NS = 2_000_000_000
+
+Stamp = tuple[int, ...]
+
+
+def stamp_of(path: str) -> Stamp:
+    """What changes when a folder or file does. Its change time is part of it, as tools that copy set the other.
+
+    Raises:
+        OSError: It isn't there.
+    """
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
+
+
+def is_settled(stamp: Stamp, now_ns: int) -> bool:
+    """Whether a stamp is old enough for the next change to show; one from the future, by another clock, never is."""
+    return now_ns - max(stamp[:2]) > _SETTLED_NS
+
+
+def distributions_in(folder: str) -> tuple[Distribution, ...]:
+    """The distributions of a folder, sorted by the names of their metadata folders: those kept, or read now."""
+    file = _file(folder)
+    kept = _kept(file, folder) if file else None
+    if kept is not None:
+        return kept
+    now = time.time_ns()
+    try:
+        children = sorted(child for child in os.listdir(folder) if is_metadata_folder(child))
+    except OSError:
+        return ()
+    found = tuple(_read(f"{folder}/{child}") for child in children)
+    try:
+        # After reading, and settled before it: what is kept is what was read.
+        stamps = [stamp_of(folder), *map(stamp_of, _sources(found))]
+    except OSError:
+        return found
+    if file and all(is_settled(stamp, now) for stamp in stamps):
+        content = {
+            "format": _FORMAT,
+            "folder": folder,
+            "stamp": _digest(stamps),
+            "rows": [_row(each) for each in found],
+        }
+        write_json(file, content)
+    return found
+
+
+def _read(path: str) -> Distribution:
+    found = read(path)
+    if found.groups and not found.groups.keys() <= _SCRIPTS:
+        found = found._replace(known=read_identity(path, found.name))
+    return found
+
+
+def _file(folder: str) -> Path | None:
+    """Where a folder's index is kept; None where nothing is to be."""
+    home = None if os.environ.get("CODEX_ML_NO_CACHE") == "1" else cache_home()
+    # Two folders of one checksum would take turns, as each index tells its folder.
+    name = f"{crc32(os.fsencode(folder)):08x}-{sys.version_info[0]}{sys.version_info[1]}.json"
+    return home / "entry_points" / name if home else None
+
+
+def _kept(file: Path, folder: str) -> tuple[Distribution, ...] | None:
+    content = read_json(file)
+    try:
+        if content["format"] != _FORMAT or content["folder"] != folder:
+            return None
+        found = tuple(_restored(folder, row) for row in content["rows"])
+        same = content["stamp"] == _digest([stamp_of(folder), *map(stamp_of, _sources(found))])
+    except (OSError, TypeError, KeyError, ValueError, AttributeError):
+        return None
+    return found if same else None
+
+
+def _row(each: Distribution) -> list[Any]:
+    """A distribution without its folder; most offer nothing, and are no more than their names."""
+    child = os.path.basename(each.path)
+    bare = each._replace(name=each.key) == _bare(each.path, each.key)
+    return [child, each.key] if bare else [child, *each[:2], *each[3:]]
+
+
+def _bare(path: str, key: str) -> Distribution:
+    return Distribution(key, key, path, True, None)
+
+
+def _restored(folder: str, row: Any) -> Distribution:
+    """The distribution of a row; ValueError where it is no row of this index."""
+    child, key, *more = row
+    if not more and type(child) is type(key) is str:
+        return _bare(f"{folder}/{child}", key)
+    name, valid, groups, problem, known = more
+    texts: list[Any] = [child, key, name, problem, *(known[:3] if known else ())]
+    offered: dict[str, dict[str, str]] = groups or {}
+    for group, entries in offered.items():
+        texts += [group, *entries.keys(), *entries.values()]
+    if not (all(type(text) is str for text in texts) and type(valid) is bool and type(groups) in (dict, type(None))):
+        raise ValueError("not a row of this index")
+    identity = None if known is None else Identity(*known)
+    return Distribution(key, name, f"{folder}/{child}", valid, groups, problem, identity)
+
+
+def _sources(distributions: Iterable[Distribution]) -> Iterable[str]:
+    """The paths whose stamps tell whether distributions are still as they were."""
+    for each in distributions:
+        # A metadata folder changes when a file comes or goes, and not when one is written over.
+        yield each.path if each.groups is None or each.problem else f"{each.path}/entry_points.txt"
+        if each.known is not None and each.valid:
+            yield f"{each.path}/{'METADATA' if each.path.endswith('.dist-info') else 'PKG-INFO'}"
+        if each.known is not None and each.known.editable and each.path.endswith(".dist-info"):
+            yield f"{each.path}/direct_url.json"
+
+
+def _digest(stamps: Iterable[Stamp]) -> int:
+    # Of integers alone the hash is the same in every process of one Python version, and wide enough for accidents.
+    return hash(tuple(stamps))
