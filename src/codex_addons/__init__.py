@@ -9,7 +9,7 @@ from codex_addons.component import component
 
 if TYPE_CHECKING:
     from codex_addons.component import api_version, meta_of
-    from codex_addons.entry_points import InstalledEntryPoint, choose, installed, load
+    from codex_addons.entry_points import InstalledEntryPoint, available, choose, installed, load
     from codex_addons.errors import (
         ApiVersionError,
         CodexAddonsError,
@@ -34,6 +34,7 @@ __all__ = [
     "Registry",
     "UnknownComponentError",
     "api_version",
+    "available",
     "choose",
     "closest",
     "component",
@@ -48,12 +49,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    for module in ("component", "errors", "entry_points", "registry"):
-        found = vars(import_module(f"{__name__}.{module}")).get(name)
-        if found is not None:
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    modules = (import_module(f"{__name__}.{each}") for each in ("component", "errors", "entry_points", "registry"))
+    globals()[name] = found = next(vars(module)[name] for module in modules if name in vars(module))
+    return found
 
 
 def __dir__() -> list[str]:

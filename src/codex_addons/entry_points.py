@@ -13,8 +13,9 @@ from codex_addons.component import api_version, meta_of
 from codex_addons.distributions import visible
 from codex_addons.errors import ApiVersionError, EntryPointWarning, PluginLoadError
 from codex_addons.metadata_folders import Distribution, canonical
+from codex_addons.policy import refusal
 
-__all__ = ["InstalledEntryPoint", "canonical", "choose", "installed", "load"]
+__all__ = ["InstalledEntryPoint", "available", "canonical", "choose", "installed", "load"]
 
 _EXTRAS = re.compile(r"\s*\[[^\]]*\]\s*$")
 _TARGET = re.compile(r"(?P<module>\w+(?:\.\w+)*)(?::(?P<attribute>\w+(?:\.\w+)*))?")
@@ -70,6 +71,11 @@ def installed(group: str) -> tuple[InstalledEntryPoint, ...]:
         elif distribution.groups and group in distribution.groups:
             found.extend(_records(distribution, group))
     return tuple(sorted(found, key=_order))
+
+
+def available(group: str) -> dict[str, InstalledEntryPoint]:
+    """What can be used of a group, by name and sorted: installed, allowed, and one distribution for each name."""
+    return choose(entry for entry in installed(group) if not refusal(entry.distribution))
 
 
 def choose(entries: Iterable[InstalledEntryPoint], own: str = "codex-ml") -> dict[str, InstalledEntryPoint]:

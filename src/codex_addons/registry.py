@@ -129,7 +129,7 @@ class Registry:
 
         count = 0
         errors: dict[str, str] = {}
-        for name, entry in entry_points.choose(entry_points.installed(group)).items():
+        for name, entry in entry_points.available(group).items():
             try:
                 _check_name(name, self.kind)
                 loaded = entry_points.load(entry, require_api)
@@ -165,7 +165,12 @@ class Registry:
 
     def get(self, name: str, default: Any = None) -> Any:
         """The registered object, or the default."""
-        found = self._find(name)
+        try:
+            # The one call that programs make in their loops. An alias has no object of its own.
+            entry: Any = self._content[name]
+            return entry.obj
+        except (KeyError, TypeError, AttributeError):
+            found = self._find(name)
         return default if found is None else found.obj
 
     def names(self) -> _Names:
@@ -210,7 +215,7 @@ class Registry:
         """What a name leads to; an alias is warned about at the line that called the public method."""
         content = self._content
         found = resolved(content, name)
-        given = content.get(name)
+        given = content.get(name) if found else None
         if found is not None and isinstance(given, Alias):
             warnings.warn(f"{self.kind}: {name!r} is an old name; {given.advice}.", DeprecationWarning, stacklevel=3)
         return found

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from codex_addons import entry_points
-from codex_addons.entry_points import InstalledEntryPoint, choose, installed, load
+from codex_addons.entry_points import InstalledEntryPoint, available, choose, installed, load
 from codex_addons.errors import ApiVersionError, EntryPointWarning, PluginLoadError
+from codex_addons.policy import refusal
 
 GROUP = "addons_test.things"
 
@@ -162,6 +163,31 @@ def test_a_zip_on_the_path_goes_through_the_library(install, tmp_path, site, mon
     (record,) = installed(GROUP)
     assert (record.distribution, record.version, record.location) == ("zipped", "1.0", archive)
     assert load(record) == 7
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"METADATA": "Name: zipped\nVersion: 1\n", "entry_points.txt": "no group"}, "entry_points.txt: line 1"),
+        ({"entry_points.txt": f"[{GROUP}]\nx = m:a\n"}, "its metadata cannot be read"),
+    ],
+)
+def test_a_broken_distribution_in_a_zip_is_one_warning(tmp_path, monkeypatch, files, told):
+    archive = tmp_path / "packed.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file, text in files.items():
+            packed.writestr(f"zipped-1.dist-info/{file}", text)
+    monkeypatch.setattr(sys, "path", [str(archive), *sys.path])
+    with pytest.warns(EntryPointWarning, match=told):
+        assert installed(GROUP) == ()
+
+
+def test_folded_headers_and_odd_lines_of_core_metadata_are_passed_over(install):
+    metadata = install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
+    text = "Metadata-Version: 2.1\nDescription: a\n  Version: 9\nno colon\nName: acme\nName: other\nVersion: 2\n"
+    (metadata / "METADATA").write_text(text)
+    (record,) = installed(GROUP)
+    assert (record.distribution, record.version) == ("acme", "2")
 
 
 def test_a_custom_finder_is_asked(monkeypatch):
@@ -333,3 +359,42 @@ def test_importing_and_listing_leave_the_library_alone():
 
 def test_canonical_names_compare_as_packaging_does():
     assert entry_points.canonical("My._-Pkg") == "my-pkg"
+
+
+def test_what_may_be_used_is_what_is_installed_and_allowed(install, monkeypatch):
+    install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
+    install("Beta.Tools", entry_points=f"[{GROUP}]\ny = m:b\n")
+    assert list(available(GROUP)) == ["x", "y"]
+    monkeypatch.setenv("CODEX_ML_PLUGINS_DENY", "other, beta_tools ,")
+    assert list(available(GROUP)) == ["x"]
+    monkeypatch.setenv("CODEX_ML_PLUGINS_ALLOW", "beta-tools,acme")
+    assert list(available(GROUP)) == ["x"]
+    monkeypatch.delenv("CODEX_ML_PLUGINS_DENY")
+    monkeypatch.setenv("CODEX_ML_PLUGINS_ALLOW", "BETA-TOOLS")
+    assert list(available(GROUP)) == ["y"]
+    assert [each.name for each in installed(GROUP)] == ["x", "y"]
+
+
+def test_what_is_not_allowed_shadows_nothing(install, monkeypatch):
+    install("alpha", entry_points=f"[{GROUP}]\nshared1 = m:a\n")
+    install("beta", entry_points=f"[{GROUP}]\nshared1 = m:b\n")
+    monkeypatch.setenv("CODEX_ML_PLUGINS_DENY", "alpha")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert available(GROUP)["shared1"].distribution == "beta"
+
+
+def test_neither_list_speaks_of_the_own_distribution(monkeypatch):
+    monkeypatch.setenv("CODEX_ML_PLUGINS_ALLOW", "acme")
+    monkeypatch.setenv("CODEX_ML_PLUGINS_DENY", "codex-ml")
+    assert refusal("Codex_ML") == ""
+    assert refusal("codex_ml", own="acme") == "CODEX_ML_PLUGINS_DENY names codex_ml"
+    assert refusal("beta") == "CODEX_ML_PLUGINS_ALLOW does not name beta"
+
+
+def test_what_is_not_allowed_is_not_loaded(install, monkeypatch):
+    from codex_addons.registry import Registry
+
+    install("acme", entry_points=f"[{GROUP}]\nx = acme_denied:x\n", acme_denied="raise SystemExit")
+    monkeypatch.setenv("CODEX_ML_PLUGINS_DENY", "acme")
+    assert Registry("things").load_from_entry_points(GROUP) == (0, {})

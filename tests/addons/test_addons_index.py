@@ -305,3 +305,30 @@ def test_after_any_sequence_of_changes_the_answer_is_right(tmp_path, monkeypatch
     run_state_machine_as_test(
         Changes, settings=settings(max_examples=40, stateful_step_count=20, suppress_health_check=list(HealthCheck))
     )
+
+
+def test_an_index_that_cannot_take_its_place_leaves_nothing_behind(install, site, cache):
+    install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
+    taken = index._file(str(site))
+    taken.mkdir(parents=True)
+    assert as_a_new_process() == [("x", "m:a", "acme", "1.0")]
+    assert [path.name for path in cache.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_folder_that_vanishes_holds_nothing(tmp_path, cache):
+    assert index.distributions_in(str(tmp_path / "gone")) == ()
+
+
+def test_a_distribution_that_vanishes_while_it_is_read_is_not_kept(install, site, cache, monkeypatch):
+    metadata = install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
+    read = index.read
+
+    def reading(path):
+        found = read(path)
+        if Path(path) == metadata:
+            shutil.rmtree(metadata)
+        return found
+
+    monkeypatch.setattr(index, "read", reading)
+    as_a_new_process()
+    assert as_a_new_process() == []
