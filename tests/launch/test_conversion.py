@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_ml.launch.conversion import ConversionError, choices, convert, type_name
+from codex_ml.launch.annotations import choices, type_name
+from codex_ml.launch.conversion import ConversionError, convert
 
 MISSING = "???"
 

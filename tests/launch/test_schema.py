@@ -15,7 +15,8 @@ from plugin_package import write_plugin
 
 from codex_addons.errors import PluginLoadError, UnknownComponentError
 from codex_ml.launch.conversion import REQUIRED
-from codex_ml.launch.schema import schema_of
+from codex_ml.launch.declarations import schema_of
+from codex_ml.launch.schema import read_schema
 
 if TYPE_CHECKING:
     from nowhere import Unseen
@@ -392,12 +393,5 @@ def test_text_in_a_default_is_never_an_interpolation(value):
         pass
 
     factory.__codex_config__ = Options
-    node = OmegaConf.create(_read("trainer", factory).defaults())
+    node = OmegaConf.create(read_schema("trainer", factory).defaults())
     assert OmegaConf.to_container(node, resolve=True)["text"] == value
-
-
-def _read(kind, factory):
-    """The schema of a factory that is registered nowhere."""
-    from codex_ml.launch import schema
-
-    return schema._read(kind, factory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from codex_addons.component import meta_of
 from codex_addons.errors import CodexAddonsError
 from codex_ml import registries
 from codex_ml.errors import CodexError, ConfigError, Problem
-from codex_ml.launch.assembly import Assembly, Component, DataFiles
+from codex_ml.launch.assembly import Assembly, Component, DataFiles, Deferred
+from codex_ml.launch.child import ChildError, forked
+from codex_ml.launch.declarations import declaration_of
 from codex_ml.launch.digests import file_digest
 from codex_ml.launch.evaluation import unfit
 from codex_ml.launch.sample_files import sample_file
@@ -31,18 +33,20 @@ _SAMPLE = "sample://"
 _PROBED = 3
 
 
-def assemble(config: DictConfig, values: Values, sources: Sources) -> Assembly:
+def assemble(config: DictConfig, values: Values, sources: Sources, *, loaded: bool = True) -> Assembly:
     """A run's parts.
 
     Args:
         config: The composed config, whose `factory` nodes are resolved here.
         values: Its checked values.
         sources: Where its keys came from.
+        loaded: Whether components that bring heavy libraries are loaded, to be run. Else each is a stand-in, and what
+            needs the component itself is found out in another process.
 
     Raises:
         ConfigError: With every problem: what cannot be loaded, isn't installed, isn't there or doesn't fit.
     """
-    return _Assembler(config, values, sources).assembly()
+    return _Assembler(config, values, sources, loaded=loaded).assembly()
 
 
 def apart(config: DictConfig, values: Values, sources: Sources) -> list[Problem]:
@@ -56,8 +60,8 @@ def apart(config: DictConfig, values: Values, sources: Sources) -> list[Problem]
 
 
 class _Assembler:
-    def __init__(self, config: DictConfig, values: Values, sources: Sources) -> None:
-        self.config, self.values, self.sources = config, values, sources
+    def __init__(self, config: DictConfig, values: Values, sources: Sources, *, loaded: bool = False) -> None:
+        self.config, self.values, self.sources, self.loaded = config, values, sources, loaded
         self.problems: list[Problem] = []
 
     def problem(self, key: str, message: str) -> None:
@@ -82,7 +86,10 @@ class _Assembler:
             seed=self.values.settings.seed,
             objective=self.values.settings.objective,
         )
-        self.check(assembly)
+        if any(isinstance(part.factory, Deferred) for part in (assembly.task, assembly.data_loader)):
+            self.check_apart(assembly)
+        else:
+            self.check(assembly)
         if self.problems:
             raise self.error()
         return assembly
@@ -93,12 +100,17 @@ class _Assembler:
     def component(self, choice: Choice) -> Component | None:
         entry = registries.find(choice.kind, choice.name)
         try:
-            factory = OmegaConf.select(self.config, choice.path).factory
+            declaration = declaration_of(choice.kind, choice.name)
+            meta: Mapping[str, Any] = declaration.meta
+            if self.loaded or not declaration.deferred:
+                factory = OmegaConf.select(self.config, choice.path).factory
+                meta = meta_of(factory)
+            else:
+                factory = Deferred(choice.kind, choice.name)
         except Exception as error:
             cause = error.__cause__ if isinstance(error.__cause__, CodexAddonsError) else error
             self.problem(choice.path, str(cause))
             return None
-        meta = meta_of(factory)
         component = Component(choice.kind, choice.key, choice.name, choice.options, factory, entry, meta)
         absent = [name for name in component.requires if version_of(name) is None]
         if absent:
@@ -149,6 +161,18 @@ class _Assembler:
         if name is not None and name not in metrics:
             known = nearest(name, metrics) or f"; the metrics of this run: {', '.join(metrics) or 'none'}"
             self.problem("objective", f"'objective' names no metric of this run{known}")
+
+    def check_apart(self, assembly: Assembly) -> None:
+        """The same as `check`, where that would import something heavy."""
+
+        def found() -> list[tuple[str, str]]:
+            self.check(assembly)
+            return [(problem.message, problem.source) for problem in self.problems]
+
+        try:
+            self.problems = [Problem(*told) for told in forked(found)]
+        except ChildError as error:
+            self.problems.append(Problem(f"the data and the task could not be tried out: {error}"))
 
     def check(self, assembly: Assembly) -> None:
         """What the parts say of one another."""

@@ -8,8 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from codex_addons.entry_points import InstalledEntryPoint
+from codex_ml import registries
 
-__all__ = ["Assembly", "Component", "DataFiles"]
+__all__ = ["Assembly", "Component", "DataFiles", "Deferred"]
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """Stands for a component that brings heavy libraries, as long as nothing is run; it is loaded when it is called."""
+
+    kind: str
+    name: str
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """What the component returns."""
+        return registries.load(self.kind, self.name)(*arguments, **options)
 
 
 @dataclass(frozen=True)

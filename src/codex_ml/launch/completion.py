@@ -14,12 +14,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from codex_addons.errors import CodexAddonsError
-from codex_ml.launch.conversion import choices
+from codex_ml import registries
+from codex_ml.launch.annotations import choices
+from codex_ml.launch.declarations import schema_of
 from codex_ml.launch.diagnosis import Diagnosis
 from codex_ml.launch.loader import Loader
-from codex_ml.launch.schema import schema_of
+from codex_ml.launch.nodes import drop, nodes
 from codex_ml.launch.settings import Settings
-from codex_ml.launch.validate import MANY, nodes
 
 __all__ = ["CompletingLoader"]
 
@@ -39,8 +40,7 @@ class CompletingLoader(Loader):
         config = self._composed(overrides, run_mode)
         for _, _, node in nodes(config):
             node._set_flag("struct", False)
-            node.pop("factory", None)
-            node.pop("name", None)
+            drop(node, "factory", "name")
         return config
 
     def get_group_options(
@@ -54,7 +54,7 @@ class CompletingLoader(Loader):
         found = super().get_group_options(group_name, results_filter)
         if results_filter != ObjectType.CONFIG:
             return found
-        if group_name in MANY:
+        if group_name in registries.MANY:
             return [*found, *_listed(found)]
         return found or self._words(group_name, overrides or [])
 

@@ -81,5 +81,5 @@ def compose_job(loader: Loader, overrides: list[str]) -> DictConfig:
 
     composed = compose(loader, overrides)
     assert composed.values is not None
-    assemble(composed.config, composed.values, composed.sources)
+    assemble(composed.config, composed.values, composed.sources, loaded=False)
     return composed.config

@@ -16,22 +16,29 @@ from omegaconf import OmegaConf
 
 from codex_addons.errors import PluginLoadError
 from codex_ml import registries
-from codex_ml.launch.schema import schema_of
+from codex_ml.launch.declarations import schema_of
 
-__all__ = ["PROVIDER", "SHIPPED", "CodexSearchPath", "CodexSource", "ProjectSource", "factory_of", "register"]
+__all__ = ["PROVIDER", "SHIPPED", "CodexSearchPath", "CodexSource", "ProjectSource", "factory_of", "register", "split"]
 
 PROVIDER = "codex"
 SHIPPED = "pkg://codex_ml.conf"
 
-# Groups of which a run may have several, each option under its own key.
-_MANY = ("metric", "plugin")
 # `none` chooses nothing; it is an option of every group that can be empty.
 _NONE = {"tokenizer": "tokenizer", "metric": "_global_", "plugin": "_global_", "experiment": "_global_"}
+_WITH_FOLDERS = tuple(f"{group}/" for group in (*registries.KINDS, "data", "experiment"))
 
 
 def factory_of(kind: str) -> str:
     """What `factory` must be in a component's node: the registry's own look-up and nothing else."""
     return f"${{codex.factory:{registries.GROUPS[kind].removeprefix('codex_ml.')},${{.name}}}}"
+
+
+def split(config_path: str) -> tuple[str, str]:
+    """The group and the option of a config's path: `model` and `acme-tools/tiny` of `model/acme-tools/tiny`."""
+    path = config_path.lstrip("/").removesuffix(".yaml")
+    # These groups may have folders in them; of any other the folder is a group.
+    group, _, name = path.partition("/") if path.startswith(_WITH_FOLDERS) else path.rpartition("/")
+    return group, name
 
 
 class CodexSource(ConfigSource):
@@ -48,33 +55,37 @@ class CodexSource(ConfigSource):
 
     def is_group(self, config_path: str) -> bool:
         """Whether a config group is fed by a registry."""
-        return config_path.strip("/") in {"", *registries.KINDS, *_NONE}
+        group, _, distribution = config_path.strip("/").partition("/")
+        if distribution:
+            return group in registries.KINDS and bool(registries.options(group, distribution))
+        return group in {"", *registries.KINDS, *_NONE}
 
     def is_config(self, config_path: str) -> bool:
         """Whether a component of that name is installed, or the path is a group's `none`."""
-        group, _, name = self._name(config_path)
+        group, name = split(config_path)
         if name == "none":
             return group in _NONE
-        return group in registries.KINDS and name in registries.options(group)
+        distribution, _, plain = name.rpartition("/")
+        return group in registries.KINDS and plain in registries.options(group, distribution)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """The options of a group, sorted; at the top the groups."""
-        group = config_path.strip("/")
+        group, _, distribution = config_path.strip("/").partition("/")
         if group == "":
             return [] if results_filter == ObjectType.CONFIG else sorted({*registries.KINDS, *_NONE})
-        if results_filter == ObjectType.GROUP or not self.is_group(group):
+        if results_filter == ObjectType.GROUP or not self.is_group(config_path):
             return []
-        names = list(registries.options(group)) if group in registries.KINDS else []
-        return sorted([*names, "none"] if group in _NONE else names)
+        names = list(registries.options(group, distribution)) if group in registries.KINDS else []
+        return sorted([*names, "none"] if group in _NONE and not distribution else names)
 
     def load_config(self, config_path: str) -> ConfigResult:
         """A component's node: `name`, `factory` and its options' defaults."""
-        group, _, name = self._name(config_path)
+        group, name = split(config_path)
         if name == "none" and group in _NONE:
             return self._result(config_path, {}, _NONE[group])
         if not self.is_config(config_path):
             raise ConfigLoadError(f"Config not found : {config_path}")
-        package = f"{group}.{name}" if group in _MANY else group
+        package = f"{group}.{registries.key_of(name)}" if group in registries.MANY else group
         try:
             defaults = schema_of(group, name).defaults()
         except PluginLoadError:
@@ -90,10 +101,6 @@ class CodexSource(ConfigSource):
             provider=self.provider,
             header={"package": package},
         )
-
-    @staticmethod
-    def _name(config_path: str) -> tuple[str, str, str]:
-        return config_path.strip("/").removesuffix(".yaml").rpartition("/")
 
 
 class ProjectSource(FileConfigSource):

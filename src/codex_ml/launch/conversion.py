@@ -5,29 +5,21 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import enum
-import types
 import typing
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
 from codex_addons.errors import closest
+from codex_ml.launch.annotations import LISTS, MAPPINGS, SETS, UNIONS, bare, choices, hints_of, said, type_name
 
-__all__ = ["REQUIRED", "ConversionError", "choices", "convert", "type_name"]
+__all__ = ["REQUIRED", "ConversionError", "convert"]
 
 # How YAML writes a value that somebody must still give.
 REQUIRED: Any = "???"
 
 # How much of a wrong value a message shows.
 _LONGEST = 80
-
-_UNIONS = (typing.Union, types.UnionType)
-_SETS = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
-_LISTS = (
-    *(list, tuple, collections.abc.Sequence, collections.abc.MutableSequence),
-    *(collections.abc.Iterable, collections.abc.Collection),
-)
-_MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
 class ConversionError(ValueError):
@@ -56,11 +48,11 @@ def convert(value: Any, annotation: Any) -> Any:
     Raises:
         ConversionError: The value doesn't fit.
     """
-    annotation = _bare(annotation)
+    annotation = bare(annotation)
     origin = typing.get_origin(annotation) or annotation
     if value == REQUIRED and isinstance(value, str):
         raise ConversionError("has no value")
-    if origin in _UNIONS:
+    if origin in UNIONS:
         return _union(value, annotation)
     if origin is typing.Literal:
         return _literal(value, annotation)
@@ -68,71 +60,15 @@ def convert(value: Any, annotation: Any) -> Any:
         return _expect(value is None, value, annotation)
     if annotation in (bool, int, float, str):
         return _scalar(value, annotation)
-    if origin in (*_LISTS, *_SETS):
+    if origin in (*LISTS, *SETS):
         return _sequence(value, annotation)
-    if origin in _MAPPINGS:
+    if origin in MAPPINGS:
         return _mapping(value, annotation)
     return _class(value, annotation) if isinstance(annotation, type) else value
 
 
-def type_name(annotation: Any) -> str:
-    """An annotation as a user would say it: `float`, `one of linear, cosine`, `list of str`, `int or null`."""
-    annotation = _bare(annotation)
-    origin, arguments = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
-    if annotation is Any:
-        return "anything"
-    if annotation in (None, type(None)):
-        return "null"
-    if annotation is bool:
-        return "true or false"
-    words = choices(annotation)
-    if words and origin not in _UNIONS:
-        return "one of " + ", ".join(words)
-    if origin in _UNIONS:
-        return " or ".join(dict.fromkeys(type_name(item) for item in arguments))
-    if origin in (*_LISTS, *_SETS):
-        inner = dict.fromkeys(type_name(item) for item in arguments if item is not Ellipsis)
-        return "list" + (f" of {' and '.join(inner)}" if inner else "")
-    if origin in _MAPPINGS or dataclasses.is_dataclass(annotation):
-        return "mapping"
-    if isinstance(annotation, type) and issubclass(annotation, PurePath):
-        return "path"
-    return getattr(annotation, "__name__", str(annotation))
-
-
-def choices(annotation: Any) -> list[str]:
-    """The words that an annotation names: a Literal's values, an Enum's names, those of a union's members."""
-    annotation = _bare(annotation)
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return list(annotation.__members__)
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Literal:
-        return [_said(item) for item in arguments]
-    return [word for item in arguments for word in choices(item)] if origin in _UNIONS else []
-
-
-def _bare(annotation: Any) -> Any:
-    """Without `Annotated` and `NewType`, which say nothing of the value."""
-    while True:
-        if typing.get_origin(annotation) is typing.Annotated:
-            annotation = typing.get_args(annotation)[0]
-        elif isinstance(annotation, typing.NewType):
-            annotation = annotation.__supertype__
-        else:
-            return annotation
-
-
-def _said(value: Any) -> str:
-    """A value as YAML writes it."""
-    if isinstance(value, enum.Enum):
-        return value.name
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return str(value)
-
-
 def _wrong(value: Any, annotation: Any) -> ConversionError:
-    shown = repr(value) if isinstance(value, str) else _said(value)
+    shown = repr(value) if isinstance(value, str) else said(value)
     shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
     near = closest(value, choices(annotation), 1) if isinstance(value, str) else []
     hint = f"; did you mean '{near[0]}'?" if near else ""
@@ -165,7 +101,7 @@ def _scalar(value: Any, annotation: type) -> Any:
 
 
 def _union(value: Any, annotation: Any) -> Any:
-    members = [_bare(item) for item in typing.get_args(annotation)]
+    members = [bare(item) for item in typing.get_args(annotation)]
     if value is None and (type(None) in members or Any in members):
         return None
     # A member that takes the value as it is comes before one that converts it, and text, which takes numbers, last.
@@ -203,7 +139,7 @@ def _sequence(value: Any, annotation: Any) -> Any:
     else:
         inner = [arguments[0] if arguments else Any] * len(value)
     items = list(_all((f"[{i}]", convert, item, kind) for i, (item, kind) in enumerate(zip(value, inner, strict=True))))
-    if origin in _SETS:
+    if origin in SETS:
         if not all(isinstance(item, Hashable) for item in items):
             raise ConversionError("must hold plain values, for each counts once")
         return frozenset(items) if origin is frozenset else set(items)
@@ -230,7 +166,7 @@ def _class(value: Any, annotation: type) -> Any:
 
 def _dataclass(value: Any, annotation: Any) -> Any:
     _expect(isinstance(value, collections.abc.Mapping), value, annotation)
-    hints = typing.get_type_hints(annotation)
+    hints = hints_of(annotation)
     fields = {item.name: item for item in dataclasses.fields(annotation) if item.init}
     required = [
         name

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from codex_ml import registries
 from codex_ml.errors import ConfigError, Problem
 from codex_ml.launch import safety, wording
+from codex_ml.launch.config_source import split
 from codex_ml.launch.loader import Loader
 from codex_ml.launch.repository import UnreadableConfigError
 from codex_ml.launch.sources import Sources, line_of_choice, ordered, shown
@@ -128,8 +129,10 @@ class Diagnosis:
         return new
 
     def _missing(self, config_path: str, choices: list[Override]) -> bool:
-        group, _, name = config_path.rpartition("/")
-        found = [str(option) for option in self.loader.get_group_options(group) if option != "none"]
+        group, name = split(config_path)
+        distribution, slash, _ = name.rpartition("/")
+        inside = self.loader.get_group_options(f"{group}{slash}{distribution}")
+        found = [f"{distribution}{slash}{option}" for option in inside if option != "none"]
         message = f"there is no {group} '{name}'{nearest(name, found) or '; the options: ' + ', '.join(found)}"
         if group.startswith("hydra/"):
             # Without these Hydra itself doesn't work; its default stands in.
@@ -142,7 +145,11 @@ class Diagnosis:
             source = f"--config-name {config_path}" if config_path == self.loader.config_name else ""
             self.problems.append(Problem(f"there is no config '{config_path}'", source))
             return False
-        self.absent.append((group, name, message if found else f"there is no config '{config_path}'"))
+        if not found:
+            message = f"there is no config '{config_path}'"
+            if group in registries.KINDS:
+                message = f"there is no {group} '{name}': no installed distribution '{distribution}' offers one"
+        self.absent.append((group, name, message))
         return True
 
     def _located(self, error: BaseException) -> bool:

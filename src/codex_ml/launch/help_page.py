@@ -14,10 +14,12 @@ from omegaconf.errors import OmegaConfBaseException
 from codex_addons.errors import CodexAddonsError
 from codex_ml import registries
 from codex_ml.errors import ConfigError, Problem
+from codex_ml.launch.annotations import type_name
 from codex_ml.launch.compose import Composed
-from codex_ml.launch.conversion import REQUIRED, type_name
-from codex_ml.launch.schema import Option, schema_of
-from codex_ml.launch.validate import nodes
+from codex_ml.launch.conversion import REQUIRED
+from codex_ml.launch.declarations import schema_of
+from codex_ml.launch.nodes import drop, nodes, written_out
+from codex_ml.launch.schema import Option
 
 __all__ = ["config", "text"]
 
@@ -139,7 +141,7 @@ def _resolve(config: DictConfig) -> None:
 
 
 def _drop_factory(node: Any) -> None:
-    if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
-        node.pop("factory", None)
+    if written_out(node):
+        drop(node, "factory")
         for key in node:
             _drop_factory(node._get_node(key))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hydra.plugins.config_source import ConfigResult
 
 from codex_ml.launch import search_paths
-from codex_ml.launch.config_source import PROVIDER
+from codex_ml.launch.config_source import PROVIDER, split
 
 __all__ = ["Layer", "file_at"]
 
@@ -29,7 +29,7 @@ class Layer:
     @property
     def group(self) -> str:
         """The config group, `model`; empty for the primary config."""
-        return self.config_path.rpartition("/")[0]
+        return split(self.config_path)[0]
 
     @property
     def from_registry(self) -> bool:

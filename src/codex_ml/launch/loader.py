@@ -14,10 +14,12 @@ from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from codex_ml import registries
 from codex_ml.launch import search_paths
+from codex_ml.launch.config_source import split
 from codex_ml.launch.layers import Layer
+from codex_ml.launch.nodes import written_out
 from codex_ml.launch.repository import Repository
 
 __all__ = ["Loader"]
@@ -78,8 +80,8 @@ class Loader(ConfigLoaderImpl):
     ) -> tuple[list[Override], CachingConfigRepository]:
         parsed, repository = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
         for path in self.placeholders:
-            group, _, name = path.rpartition("/")
-            package = f"{group}.{name}" if group in ("metric", "plugin") else group.replace("/", ".")
+            group, name = split(path)
+            package = f"{group}.{registries.key_of(name)}" if group in registries.MANY else group.replace("/", ".")
             package = "_global_" if group == "experiment" else package
             repository.cache[f"config_path={path}"] = ConfigResult(
                 provider="placeholder",
@@ -124,10 +126,9 @@ class Loader(ConfigLoaderImpl):
 
     @staticmethod
     def _free(config: DictConfig, path: str) -> None:
-        try:
-            node: Any = OmegaConf.select(config, path, throw_on_missing=False)
-        except OmegaConfBaseException:
-            # An interpolation that leads nowhere, told when the whole config is checked.
-            return
-        if isinstance(node, DictConfig):
+        """Lets the node at a path take any key. Interpolations are left alone: resolving one can load a component."""
+        node: Any = config
+        for part in path.split("."):
+            node = node._get_node(part, validate_access=False) if written_out(node) else None
+        if written_out(node):
             OmegaConf.set_struct(node, False)

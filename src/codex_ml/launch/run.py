@@ -19,6 +19,7 @@ from codex_ml.launch import folders, resolvers, result_page
 from codex_ml.launch.assemble import assemble
 from codex_ml.launch.assembly import Assembly
 from codex_ml.launch.compose import Composed
+from codex_ml.launch.declarations import declaration_of
 from codex_ml.launch.execute import execute
 from codex_ml.launch.identity import run_id
 from codex_ml.launch.sources import Sources, shown
@@ -41,7 +42,12 @@ class Plan:
 
 def _plan(config: DictConfig, values: Values, sources: Sources, folder: str) -> Plan:
     settings = values.settings
-    assembly = assemble(config, values, sources)
+    runs = settings.mode != "check"
+    if runs and any(declaration_of(choice.kind, choice.name).deferred for choice in values.choices):
+        values, problems = validate(config, sources, loaded=True)
+        if problems:
+            raise ConfigError(problems)
+    assembly = assemble(config, values, sources, loaded=runs)
     identity = run_id(assembly, settings.mode)
     try:
         place = Path(folder or settings.run.root).expanduser().absolute()

@@ -21,6 +21,7 @@ from codex_ml import registries
 from codex_ml.errors import Problem
 from codex_ml.launch.config_source import factory_of
 from codex_ml.launch.loader import Loader
+from codex_ml.launch.nodes import written_out
 from codex_ml.launch.sources import Sources
 
 __all__ = ["problems"]
@@ -138,7 +139,7 @@ def _resolver(path: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def _hydra(config: DictConfig, sources: Sources, loader: Loader) -> Iterator[tuple[str, str]]:
     hydra = config._get_node("hydra")
-    if not isinstance(hydra, DictConfig) or not all(_written_out(node) for node in (hydra, hydra._get_node("job"))):
+    if not isinstance(hydra, DictConfig) or not all(written_out(node) for node in (hydra, hydra._get_node("job"))):
         yield "hydra", "'hydra' and 'hydra.job' must be mappings that are written out"
         return
     for path, key, value in _walk(_raw(hydra), "hydra"):
@@ -152,10 +153,6 @@ def _hydra(config: DictConfig, sources: Sources, loader: Loader) -> Iterator[tup
         yield from _logging(hydra, name, sources, loader)
     yield from _environment(hydra.job)
     yield from _launcher(hydra, sources, loader)
-
-
-def _written_out(node: Any) -> bool:
-    return isinstance(node, DictConfig) and not (node._is_interpolation() or node._is_none() or node._is_missing())
 
 
 def _allowed_place(path: str) -> bool:

@@ -6,19 +6,15 @@ import dataclasses
 import enum
 import functools
 import inspect
-import sys
-import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import PurePath
 from typing import Any, Optional
 
-from codex_addons.errors import PluginLoadError
-from codex_ml import registries
+from codex_ml.launch.annotations import hints_of
 from codex_ml.launch.conversion import REQUIRED, ConversionError, convert
 
-__all__ = ["Option", "Schema", "schema_of"]
+__all__ = ["Option", "Schema", "read_schema"]
 
 # How many positional arguments the calling convention of a kind takes for itself.
 _CONVENTION = {"model": 1, "tokenizer": 1, "data_loader": 1, "metric": 2, "trainer": 1, "task": 0, "plugin": 0}
@@ -76,29 +72,16 @@ class Schema:
         return {option.name: option.default for option in self.options.values() if option.listed}
 
 
-@cache
-def schema_of(kind: str, name: str) -> Schema:
-    """The options of a registered component; loads it.
+def read_schema(kind: str, factory: Any) -> Schema:
+    """The options of a component.
+
+    Args:
+        kind: The config group.
+        factory: The component.
 
     Raises:
-        UnknownComponentError: There is no such component.
-        PluginLoadError: It cannot be imported, or what it declares cannot be read.
+        Exception: Whatever its declaration raises, which is a stranger's.
     """
-    factory = registries.load(kind, name)
-    try:
-        return _read(kind, factory)
-    except Exception as cause:
-        # The declaration is a stranger's: a default factory that raises, something that is no dataclass.
-        entry = registries.find(kind, name)
-        raise PluginLoadError(
-            f"the options of {kind} '{name}' of {entry.distribution} cannot be read: {type(cause).__name__}: {cause}",
-            name=name,
-            distribution=entry.distribution,
-            cause=cause,
-        ) from cause
-
-
-def _read(kind: str, factory: Any) -> Schema:
     declared = getattr(factory, "__codex_config__", None)
     if declared is not None:
         schema = Schema({option.name: option for option in _from_dataclass(declared)})
@@ -123,7 +106,7 @@ _MODEL_HELP = {
 def _from_dataclass(declared: Any) -> Iterator[Option]:
     if not (isinstance(declared, type) and dataclasses.is_dataclass(declared)):
         raise TypeError(f"__codex_config__ must be a dataclass, not {declared!r}")
-    hints = _hints(declared)
+    hints = hints_of(declared)
     for item in dataclasses.fields(declared):
         if not item.init:
             continue
@@ -140,7 +123,7 @@ def _from_signature(kind: str, factory: Any) -> Schema:
         parameters = list(inspect.signature(factory).parameters.values())
     except (TypeError, ValueError):
         return Schema(open=True)
-    hints = _hints(_annotated(factory))
+    hints = hints_of(_annotated(factory))
     positional = [item for item in parameters if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
     taken = {item.name for item in positional[: _CONVENTION[kind]]}
     options = {
@@ -164,26 +147,6 @@ def _annotated(factory: Any) -> Any:
     if inspect.isclass(factory):
         return factory.__init__ if factory.__init__ is not object.__init__ else factory.__new__
     return factory if inspect.isroutine(factory) else type(factory).__call__
-
-
-def _hints(target: Any) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(target, include_extras=True)
-    except Exception:
-        # Annotations are the author's and may name what only a type checker imports; each is then read by itself.
-        classes = reversed(target.__mro__) if inspect.isclass(target) else [target]
-        return {name: hint for each in classes for name, hint in _hints_one_by_one(each)}
-
-
-def _hints_one_by_one(target: Any) -> Iterator[tuple[str, Any]]:
-    namespace = dict(vars(sys.modules.get(getattr(target, "__module__", ""), typing)))
-    for name, annotation in inspect.get_annotations(target).items():
-        probe: Callable[..., Any] = lambda: None  # noqa: E731 (a function is what get_type_hints reads)
-        probe.__annotations__ = {name: annotation}
-        try:
-            yield name, typing.get_type_hints(probe, namespace, include_extras=True)[name]
-        except Exception:
-            yield name, Any
 
 
 class _NoYaml:

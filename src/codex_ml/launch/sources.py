@@ -11,6 +11,7 @@ import yaml
 from hydra.core.override_parser.types import Override
 
 from codex_ml.errors import Problem
+from codex_ml.launch.config_source import split
 from codex_ml.launch.layers import Layer
 
 __all__ = ["Sources", "line_of", "line_of_choice", "ordered", "shown"]
@@ -134,7 +135,7 @@ class Sources:
         return override.is_sweep_override() or not isinstance(override.value(), dict)
 
     def _chosen_by(self, layer: Layer) -> str:
-        group, _, name = layer.config_path.rpartition("/")
+        group, name = split(layer.config_path)
         return self.of_choice(group, name) if group else ""
 
     @staticmethod

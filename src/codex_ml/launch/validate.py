@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +13,16 @@ from omegaconf.errors import OmegaConfBaseException
 from codex_addons.errors import CodexAddonsError, closest
 from codex_ml import registries
 from codex_ml.errors import Problem
-from codex_ml.launch.conversion import REQUIRED, ConversionError, convert, type_name
-from codex_ml.launch.schema import Schema, schema_of
+from codex_ml.launch.annotations import type_name
+from codex_ml.launch.conversion import REQUIRED, ConversionError, convert
+from codex_ml.launch.declarations import declaration_of, loaded_declaration
+from codex_ml.launch.nodes import nodes
+from codex_ml.launch.schema import Schema
 from codex_ml.launch.settings import Settings
 from codex_ml.launch.sources import Sources
 
-__all__ = ["MANY", "Choice", "Values", "nearest", "nodes", "validate"]
+__all__ = ["Choice", "Values", "nearest", "validate"]
 
-MANY = ("metric", "plugin")
 _OPTIONAL = ("tokenizer",)
 _GLOBAL = "# @package _global_"
 _UNRESOLVED: Any = object()
@@ -69,30 +71,20 @@ def nearest(name: str, candidates: Iterable[str], form: str = "{}") -> str:
     return f"; did you mean '{form.format(near[0])}'?" if near else ""
 
 
-def nodes(config: DictConfig) -> Iterator[tuple[str, str, DictConfig]]:
-    """`(kind, path, node)` of each place in a composed config where a component stands, whether right or wrong."""
-    for kind in registries.KINDS:
-        top = config._get_node(kind) if kind in config else None
-        if not isinstance(top, DictConfig) or top._is_none() or top._is_missing() or top._is_interpolation():
-            continue
-        inner = [(f"{kind}.{key}", top._get_node(key)) for key in top] if kind in MANY else [(kind, top)]
-        for path, node in inner:
-            if not isinstance(node, DictConfig) or node._is_none() or node._is_interpolation():
-                continue
-            # `in` says no of a key whose value is missing.
-            if node._get_node("name", validate_access=False) is not None:
-                yield kind, path, node
-
-
-def validate(config: DictConfig, sources: Sources, placeholders: Iterable[str] = ()) -> tuple[Values, list[Problem]]:
+def validate(
+    config: DictConfig, sources: Sources, placeholders: Iterable[str] = (), *, loaded: bool = False
+) -> tuple[Values, list[Problem]]:
     """The config's values, as far as they are right, and its problems.
 
     Args:
         config: A composed config.
         sources: Where its keys came from.
         placeholders: Config paths that stand for wrong options, told already; their nodes are not looked at.
+        loaded: Whether components that bring heavy libraries are loaded as well. What they declare is known without
+            that; the checks of their own, and values of their own types, are not.
     """
     checker = _Checker(config, sources, frozenset(placeholders))
+    checker.declared = loaded_declaration if loaded else declaration_of
     choices = checker.choices()
     settings, wrong = checker.settings()
     return Values(settings, tuple(choices), wrong | checker.unchecked), checker.problems
@@ -101,6 +93,7 @@ def validate(config: DictConfig, sources: Sources, placeholders: Iterable[str] =
 class _Checker:
     def __init__(self, config: DictConfig, sources: Sources, placeholders: frozenset[str]) -> None:
         self.config, self.sources = config, sources
+        self.declared = declaration_of
         self.problems: list[Problem] = []
         self.unchecked = {layer.package for layer in sources.layers if layer.config_path in placeholders}
         # What a registry put at each node: the only name that may stand there.
@@ -167,7 +160,7 @@ class _Checker:
         empty = node is None or (isinstance(node, DictConfig) and (node._is_none() or not len(node)))
         if isinstance(node, DictConfig) and node._is_interpolation():
             self.problem(kind, f"'{kind}' must be chosen, not interpolated: {kind}=<name>")
-        elif kind in MANY and not empty:
+        elif kind in registries.MANY and not empty:
             if not isinstance(node, DictConfig):
                 self.problem(kind, f"'{kind}' must be chosen by name: '{kind}=[name,...]'")
                 return
@@ -176,7 +169,7 @@ class _Checker:
                 if path not in chosen and path not in self.unchecked:
                     near = nearest(str(key), registries.options(kind), f"{kind}=[{{}}]")
                     self.problem(path, f"'{path}' is no {kind}: choose one with '{kind}=[name,...]'{near}")
-        elif kind not in (*MANY, *chosen) and not (empty and kind in _OPTIONAL):
+        elif kind not in (*registries.MANY, *chosen) and not (empty and kind in _OPTIONAL):
             if empty:
                 self.problem(kind, f"no {kind} is chosen: {kind}=<name>, one of {', '.join(registries.options(kind))}")
             else:
@@ -188,14 +181,14 @@ class _Checker:
         expected = self.built_on.get(path, []) if self.sources.layers else [name]
         if not expected:
             self.problem(path, _baseless(kind, path), self.sources.file_of(path))
-        elif self.sources.layers and kind not in (*MANY, *self.config.hydra.runtime.choices):
+        elif self.sources.layers and kind not in (*registries.MANY, *self.config.hydra.runtime.choices):
             self.problem(path, f"'{kind}' takes one option, not a list: {kind}={expected[0]}")
         elif name != expected[0]:
-            chosen = f"'{kind}=[{name}]'" if kind in MANY else f"{kind}={name}"
+            chosen = f"'{kind}=[{name}]'" if kind in registries.MANY else f"{kind}={name}"
             self.problem(f"{path}.name", f"'{path}.name' may not be overridden; choose {chosen} instead")
         else:
             try:
-                schema = schema_of(kind, expected[0])
+                schema = self.declared(kind, expected[0]).schema
             except CodexAddonsError as error:
                 self.problem(path, str(error))
             else:
@@ -241,7 +234,7 @@ class _Checker:
 
 
 def _baseless(kind: str, path: str) -> str:
-    base = next(iter(registries.options(kind)), "name") + ("@_here_" if kind in MANY else "")
+    base = next(iter(registries.options(kind)), "name") + ("@_here_" if kind in registries.MANY else "")
     return f"'{path}' builds on no registered {kind}: choose one, or begin its YAML with 'defaults: [{base}, _self_]'"
 
 

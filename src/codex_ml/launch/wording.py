@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from codex_ml import registries
-from codex_ml.launch.validate import MANY, nearest
+from codex_ml.launch.validate import nearest
 
 __all__ = ["of_empty", "of_failure", "of_syntax", "of_unknown_key"]
 
@@ -41,7 +41,7 @@ def of_syntax(text: str, message: str) -> str:
     if not equals or not key.strip("+~"):
         return "not an override: write key=value (see codex-run --help)"
     if "Ambiguous value" in message or "requires --multirun" in message:
-        single = key.strip("+") in registries.KINDS and key.strip("+") not in MANY
+        single = key.strip("+") in registries.KINDS and key.strip("+") not in registries.MANY
         return "several values need --multirun" + ("" if single else f"; for one list write '{key}=[{value}]'")
     quoted = f"'{key}=\"{value}\"'" if not {'"', "'"} & {*value} else f"'{key}=\"...\"'"
     reason = re.sub(r" expecting .*", "", message.partition("\n")[0])
@@ -83,7 +83,7 @@ def of_unknown_key(override: Override, config: DictConfig, loader: ConfigLoader)
 def _absent(override: Override, path: str, part: str, node: DictConfig, loader: ConfigLoader) -> str:
     names = [str(key) for key in node if key not in ("name", "factory", "hydra")]
     key = override.key_or_group
-    if path in MANY:
+    if path in registries.MANY:
         return _not_chosen(path, part, names, loader)
     if not path:
         # modle=minilm means model, though mode is nearer by a letter.
