@@ -8,11 +8,21 @@ from dataclasses import dataclass
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from codex_addons.entry_points import installed
+from codex_ml.registries import GROUPS
+
 
 def pytest_configure():
     # Before any test module imports torch, and for the processes that tests start.
     os.environ.update(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", COLUMNS="120")
+    # Whatever else is installed here, the options are this project's own.
+    os.environ["CODEX_ML_PLUGINS_DENY"] = ",".join(sorted(_strangers()))
     os.environ["CODEX_ML_CACHE_DIR"] = tempfile.mkdtemp(prefix="codex-ml-tests-")
+
+
+def _strangers():
+    offered = (entry for group in GROUPS.values() for entry in installed(group))
+    return {entry.distribution for entry in offered} - {"codex-ml"}
 
 
 def pytest_unconfigure():

@@ -1,36 +1,48 @@
-"""`codex-run`, also as `python -m codex_ml`: what must hold before anything is imported and after all is done."""
+"""The commands `codex-run` (also `python -m codex_ml`) and `codex-ml`: what must hold around whatever they do."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from io import TextIOWrapper
 
-__all__ = ["main"]
+__all__ = ["main", "manage"]
 
 
 def main() -> int:
-    """Runs the command line and returns its exit code."""
+    """`codex-run`: composes, checks and runs; returns the exit code."""
+    return _command("codex-run", "codex_ml.launch.app")
+
+
+def manage() -> int:
+    """`codex-ml`: everything beside runs; returns the exit code."""
+    return _command("codex-ml", "codex_ml.cli.main")
+
+
+def _command(name: str, module: str) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that lacks a character is no reason to lose a result.
             stream.reconfigure(errors="replace")
     try:
         # Importing Hydra takes long enough for a Ctrl-C.
-        from codex_ml.launch.app import main as run
-
+        run: Callable[[], int] = import_module(module).main
         code = run()
-        return code if _told() else code or 1
+        return code if _told(name) else code or 1
     except KeyboardInterrupt:
-        print("codex-run: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         return 1
     finally:
-        # All is said and written; another Ctrl-C would only make the interpreter's own exit noisy.
+        # All is said and written; another Ctrl-C, or what libraries log at their end, would only be noise.
+        logging.disable()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _told() -> bool:
+def _told(name: str) -> bool:
     """Whether all output has gone where it should; the interpreter would say less clearly that it hasn't."""
     if sys.stdout is None:  # closed by the shell: >&-
         return True
@@ -39,7 +51,7 @@ def _told() -> bool:
     except OSError as error:
         # A reader that has left, as `head` does, is nobody's error.
         if not isinstance(error, BrokenPipeError):
-            print(f"codex-run: cannot write the output: {error.strerror}", file=sys.stderr)
+            print(f"{name}: cannot write the output: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True

@@ -28,10 +28,10 @@ def run(tmp_path, token_cache_folder):
 
     from codex_ml.launch.execute import execute
 
-    def go(name="run", *, mode="train", callbacks=(), **changes):
+    def go(name="run", *, callbacks=(), **changes):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         parts = assembly(tmp_path, **changes)
-        return execute(parts, folder=folder, run_id="abc123", mode=mode, callbacks=callbacks)
+        return execute(parts, folder=folder, run_id="abc123", callbacks=callbacks)
 
     return go

@@ -100,6 +100,24 @@ def test_without_test_records_the_validation_records_are_the_final_ones(run, tmp
     assert steps == sorted(set(steps))
 
 
+def test_what_the_validation_records_gave_is_told_once(run):
+    values = iter([0.9, 0.9, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.7, 0.7])
+    score = component("metric", "score", lambda predictions, labels: next(values))
+    recorder = Recorder()
+    run(metrics=(score,), files=("train", "validation"), callbacks=[recorder])
+    told = [event[1:] for event in recorder.events if event[0] == "on_evaluate"]
+    assert len({step for step, *_ in told}) == len(told) == 4
+
+
+def test_metrics_that_nothing_can_be_measured_on_are_a_warning(run, caplog):
+    run(files=("train",))
+    (told,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith("not measured: accuracy, f1, for there are no validation or test records; set data.valid")
+    caplog.clear()
+    run("none", files=("train",), metrics=())
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 def test_a_fraction_set_aside_serves_as_validation_records(run, tmp_path):
     parts = assembly(tmp_path)
     final = run(data=replace(parts.data, validation=(), test=(), validation_fraction=0.3))
@@ -125,18 +143,6 @@ def test_a_run_without_metrics_completes(run):
     assert final["status"] == "completed"
     assert final["metrics"] == {}
     assert final["objective"] is None
-
-
-def test_evaluate_measures_the_model_as_it_was_made(run, tmp_path):
-    final = run(mode="evaluate", trainer=component("trainer", "never", pytest.fail))
-    assert final["mode"] == "evaluate"
-    assert final["metric_info"]["accuracy"]["split"] == "test"
-    assert not (tmp_path / "run" / "model").exists()
-
-
-def test_an_unknown_mode_is_refused(run):
-    with pytest.raises(ConfigError, match="mode=dance"):
-        run(mode="dance")
 
 
 def test_threads_are_set_and_recorded(run):
@@ -179,8 +185,11 @@ def exploding(context):
 
 def test_any_other_exception_names_the_component_and_leaves_its_traceback_in_the_log(run, tmp_path, capfd):
     recorder = Recorder()
-    with pytest.raises(CodexError, match=r"trainer=t \(tiny-plugin 1\.2\): ZeroDivisionError: boom"):
+    with pytest.raises(
+        CodexError, match=r"trainer=t \(tiny-plugin 1\.2\): ZeroDivisionError: boom \(the traceback"
+    ) as caught:
         run(trainer=component("trainer", "t", exploding), callbacks=[recorder])
+    assert str(caught.value).endswith(f"is in {tmp_path}/run/run.log)")
     final = read(tmp_path / "run")
     assert final["status"] == "failed"
     assert final["error"]["type"] == "ZeroDivisionError"
@@ -191,6 +200,37 @@ def test_any_other_exception_names_the_component_and_leaves_its_traceback_in_the
     assert "in exploding" in log
     assert "Traceback" not in "".join(capfd.readouterr())
     assert recorder.names() == ["on_run_start", "on_train_start", "on_train_end", "on_run_end"]
+
+
+class Broken(TinyModel):
+    """Fails as soon as it is trained, and not in the trial before."""
+
+    def forward(self, input_ids, attention_mask):
+        if self.training:
+            raise ZeroDivisionError("no heads")
+        return super().forward(input_ids, attention_mask)
+
+
+def broken(config):
+    return Broken(len(make_tokenizer()), config["head"]["num_labels"]), make_tokenizer()
+
+
+def mismatched(config):
+    model, tokenizer = broken(config)
+    model.training_only = torch.nn.Linear(3, 3)
+    model.forward = lambda input_ids, attention_mask: (
+        model.training_only(torch.ones(2)) if model.training else TinyModel.forward(model, input_ids, attention_mask)
+    )
+    return model, tokenizer
+
+
+@pytest.mark.parametrize(("factory", "told"), [(broken, "ZeroDivisionError: no heads"), (mismatched, "RuntimeError: ")])
+def test_a_model_that_fails_in_the_trainer_s_hands_is_the_one_named(run, factory, told):
+    model = component("model", "b", factory)
+    # The functional trainer lies in a module of its own, as it does when it is installed.
+    entry = replace(FUNCTIONAL.entry, target="codex_ml.trainers.functional:functional")
+    with pytest.raises(CodexError, match=rf"^model=b \(tiny-plugin 1\.2\): {told}"):
+        run(model=model, trainer=replace(FUNCTIONAL, entry=entry))
 
 
 def test_a_component_that_calls_exit_fails_the_run_like_any_other(run, tmp_path):

@@ -3,7 +3,8 @@
 import pytest
 
 from codex_ml.errors import Problem
-from codex_ml.launch.sources import line_of, line_of_choice, ordered, shown
+from codex_ml.launch.paths import shown
+from codex_ml.launch.sources import line_of, line_of_choice, ordered
 
 YAML = """\
 # a comment

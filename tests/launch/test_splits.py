@@ -70,7 +70,10 @@ def test_a_missing_column_is_told_with_the_record_and_the_way_out(tmp_path):
     path = lines(tmp_path / "a.jsonl", {"text": "x", "label": 1}, {"a": "x", "b": 1})
     with pytest.raises(DataError) as told:
         list(of(tmp_path, train=(path,))["train"])
-    assert str(told.value) == f"{path}: record 2 has no column 'text' (it has: a, b); set data.columns.text=<column>"
+    assert str(told.value) == (
+        f"{path}: record 2 has no columns 'text' and 'label' (it has: a, b); "
+        "set data.columns.text=<column> data.columns.label=<column>"
+    )
     with pytest.raises(DataError, match=r"record 1 has no column 'topic'.*set data\.columns\.label=<column>"):
         list(of(tmp_path, train=(path,), columns={"label": "topic"})["train"])
 

@@ -19,8 +19,9 @@ from codex_ml.launch.child import ChildError, forked
 from codex_ml.launch.declarations import declaration_of
 from codex_ml.launch.digests import file_digest
 from codex_ml.launch.evaluation import unfit
+from codex_ml.launch.paths import shown
 from codex_ml.launch.sample_files import sample_file
-from codex_ml.launch.sources import Sources, ordered, shown
+from codex_ml.launch.sources import Sources, ordered
 from codex_ml.launch.splits import splits
 from codex_ml.launch.validate import Choice, Values, nearest
 from codex_ml.launch.versions import version_of
@@ -128,10 +129,22 @@ class _Assembler:
             self.problem("data.validation_fraction", "'data.validation_fraction' must be at least 0 and less than 1")
         if data.limit is not None and data.limit < 1:
             self.problem("data.limit", "'data.limit' must be at least 1, or null for all records")
+        self.mixed()
         files = {name: self.files(name, getattr(data, name)) for name in _SPLITS}
         return DataFiles(
             **files, validation_fraction=data.validation_fraction, limit=data.limit, columns=dict(data.columns)
         )
+
+    def mixed(self) -> None:
+        """Tells of records of the user's own that would be tried on those of a sample, which nobody named."""
+        typed = {str(override.input_line) for override in self.sources.overrides}
+        data = self.values.settings.data
+        of = {name: self.sources.of(f"data.{name}") in typed for name in _SPLITS}
+        sample = {name: _SAMPLE in str(getattr(data, name)) for name in _SPLITS}
+        left = [f"data.{name}" for name in _SPLITS if sample[name] and not of[name]]
+        if left and data.train and of["train"] and not sample["train"]:
+            them = " and ".join(left)
+            self.problem("data.train", f"{them} would still be the sample's: add data=files, or set them too")
 
     def files(self, split: str, value: str | Sequence[str] | None) -> tuple[Path, ...]:
         key = f"data.{split}"
@@ -208,6 +221,8 @@ class _Assembler:
 
 def _unreadable(path: Path) -> str:
     """Why a file holds nothing to read; empty where it does."""
+    if path.is_symlink() and not path.exists():
+        return f"{shown(path)} is a link to {os.readlink(path)}, which isn't there"
     if not path.exists():
         return f"there is no file {shown(path)}{nearest(path.name, _siblings(path))} (seen from {Path.cwd()})"
     if not path.is_file():

@@ -95,3 +95,19 @@ class Assembly:
     data: DataFiles
     seed: int = 0
     objective: str | None = None
+
+    @property
+    def parts(self) -> tuple[Component, ...]:
+        """Its components, in the order of the config's groups."""
+        single = (self.task, self.model, self.tokenizer, self.data_loader, self.trainer)
+        return tuple(part for part in (*single, *self.metrics, *self.plugins) if part is not None)
+
+    @property
+    def unmeasured(self) -> str:
+        """Why the metrics will not be measured, and the way out; empty where they will be, or where there are none."""
+        data = self.data
+        if not self.metrics or data.validation or data.test or data.validation_fraction:
+            return ""
+        names = ", ".join(metric.key for metric in self.metrics)
+        ways = "set data.validation_fraction=0.1, or name files in data.validation or data.test"
+        return f"not measured: {names}, for there are no validation or test records; {ways}"

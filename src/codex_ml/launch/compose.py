@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from codex_ml.errors import ConfigError
+from codex_ml.errors import ConfigError, Problem
 from codex_ml.launch import safety
 from codex_ml.launch.diagnosis import FAILURES, Diagnosis
 from codex_ml.launch.loader import Loader
@@ -61,6 +61,11 @@ def compose(
         raise ConfigError(Diagnosis(loader, run_mode).problems_of(overrides, failure)) from failure
     sources = Sources(OverridesParser.create().parse_overrides(overrides), loader.layers)
     problems = safety.problems(config, sources, loader)
+    problems += (
+        Problem("Hydra's own settings are one for all jobs: give one value", str(override.input_line))
+        for override in sources.overrides
+        if override.is_sweep_override() and override.is_hydra_override()
+    )
     values = None
     if checked and run_mode == RunMode.RUN:
         values, found = validate(config, sources)

@@ -40,6 +40,7 @@ class RunContext:
         best: The best weights so far.
         step: The last step that was told of.
         began: Whether `begin` was called.
+        evaluated: Whether the validation records were measured.
     """
 
     def __init__(self, assembly: Assembly, folder: Path, *, callbacks: Callbacks | None = None) -> None:
@@ -50,6 +51,7 @@ class RunContext:
         self.best = Best(self.folder, objective_metric(assembly))
         self.step = 0
         self.began = False
+        self.evaluated = False
         self._log = MetricsLog(self.folder)
         self._examples: dict[str, Sequence[Example]] = {}
         self._stop = False
@@ -172,11 +174,8 @@ class RunContext:
         # Not built by the question: it is asked of failed runs as well.
         return {name: split.records for name, split in vars(self).get("splits", {}).items()}
 
-    def prepare(self, *, training: bool = True) -> None:
+    def prepare(self) -> None:
         """Builds everything, so that what is wrong is found before training.
-
-        Args:
-            training: Whether the training examples are needed.
 
         Raises:
             ConfigError: The task cannot feed a metric.
@@ -187,7 +186,7 @@ class RunContext:
             raise ConfigError(problems)
         _ = self.model
         for name in self.splits:
-            if training if name == "train" else self.assembly.metrics:
+            if name == "train" or self.assembly.metrics:
                 self.examples(name)
 
     @property
@@ -213,18 +212,21 @@ class RunContext:
             yield self.task.collate(chunk, self.tokenizer, train=True).to(self.device)
 
     def measure(self, split: str) -> dict[str, float]:
-        """The metrics of a split, by key; the random state and the model's mode stay as they are."""
-        with undisturbed():
-            return measure(
-                self.assembly.metrics,
-                self.examples(split),
-                task=self.task,
-                task_component=self.assembly.task,
-                model=self.model,
-                tokenizer=self.tokenizer,
-                device=self.device,
-                batch_size=2 * self.batch_size,
-            )
+        """The metrics of a split, by key; the model's mode stays as it is."""
+        return measure(
+            self.assembly.metrics,
+            self.examples(split),
+            task=self.task,
+            task_component=self.assembly.task,
+            model=self.model,
+            tokenizer=self.tokenizer,
+            device=self.device,
+            batch_size=2 * self.batch_size,
+        )
+
+    def restore(self) -> bool:
+        """Loads the best weights so far into the model; returns whether there were any."""
+        return self.best.restore(self.model)
 
     def evaluate(self, *, step: int) -> dict[str, float]:
         """Measures the validation records, logs it as `validation/<metric>` and keeps the best weights.
@@ -237,14 +239,14 @@ class RunContext:
             return {}
         with undisturbed():
             metrics = self.measure("validation")
+            self.evaluated = True
             self.best.offer(self.model, metrics, step=step)
             self.report("validation", metrics, step=step)
         return metrics
 
-    def report(self, split: str, metrics: Mapping[str, float], *, step: int, logged: bool = True) -> None:
-        """Tells the plugins of a split's metrics, and logs them as `<split>/<metric>` unless told not to."""
-        if logged:
-            self.log({f"{split}/{name}": value for name, value in metrics.items()}, step=step)
+    def report(self, split: str, metrics: Mapping[str, float], *, step: int) -> None:
+        """Logs a split's metrics as `<split>/<metric>`, and tells the plugins."""
+        self.log({f"{split}/{name}": value for name, value in metrics.items()}, step=step)
         self.callbacks.emit("on_evaluate", step, split, dict(metrics))
 
     def log(self, values: Mapping[str, float], *, step: int) -> None:

@@ -17,9 +17,10 @@ from codex_ml.errors import ConfigError, Problem
 from codex_ml.launch import safety, wording
 from codex_ml.launch.config_source import split
 from codex_ml.launch.loader import Loader
+from codex_ml.launch.paths import shown
 from codex_ml.launch.repository import UnreadableConfigError
-from codex_ml.launch.sources import Sources, line_of_choice, ordered, shown
-from codex_ml.launch.validate import nearest, validate
+from codex_ml.launch.sources import Sources, line_of_choice, ordered
+from codex_ml.launch.validate import GLOBAL, nearest, validate
 
 __all__ = ["FAILURES", "Diagnosis"]
 
@@ -159,8 +160,12 @@ class Diagnosis:
             return False
         file = self.loader.repository.file_of(found[1])
         line = line_of_choice(file, group=found[3])
-        near = nearest(found[3], (*registries.KINDS, *self.loader.list_groups("")))
-        message = f"the defaults list overrides '{found[3]}', and there is no such group in it{near}"
+        groups = {*registries.KINDS, *self.loader.list_groups("")}
+        message = f"the defaults list overrides '{found[3]}', and there is no such group in it"
+        if found[3] in groups and found[1].startswith("experiment/"):
+            message += f" as it stands below 'experiment': begin the file with '{GLOBAL}'"
+        else:
+            message += nearest(found[3], groups)
         self.problems.append(Problem(message, f"{shown(file)}:{line}" if line else shown(file)))
         return self._skip(found[1])
 

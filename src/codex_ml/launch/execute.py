@@ -13,11 +13,12 @@ from typing import Any
 from codex_ml.errors import CodexError, ConfigError, DataError, RunInterrupted
 from codex_ml.launch.assembly import Assembly
 from codex_ml.launch.best import direction
-from codex_ml.launch.blame import blame, label
+from codex_ml.launch.blame import blame, is_unexpected, label
 from codex_ml.launch.callbacks import Callbacks
 from codex_ml.launch.context import RunContext
 from codex_ml.launch.digests import file_digest
 from codex_ml.launch.export import export
+from codex_ml.launch.paths import shown
 from codex_ml.launch.provenance import components_record, environment_record, git_record, signature
 from codex_ml.launch.record import RunRecord
 from codex_ml.launch.seeding import seed_everything
@@ -27,20 +28,16 @@ __all__ = ["execute"]
 
 logger = logging.getLogger(__name__)
 
-MODES = ("train", "evaluate")
 LOG_FILE = "run.log"
 
 
-def execute(
-    assembly: Assembly, *, folder: Path, run_id: str, mode: str = "train", callbacks: Iterable[object] = ()
-) -> dict[str, Any]:
+def execute(assembly: Assembly, *, folder: Path, run_id: str, callbacks: Iterable[object] = ()) -> dict[str, Any]:
     """Trains, measures, exports, and keeps the record. The same parts give the same numbers and the same bytes.
 
     Args:
         assembly: The run's parts.
         folder: The run's own folder, which exists; what an earlier attempt left of the same files is replaced.
         run_id: Its identity, for the record.
-        mode: `train`, or `evaluate`: the model is measured as its factory made it.
         callbacks: Callbacks besides the plugins, told after them.
 
     Returns:
@@ -50,10 +47,8 @@ def execute(
         RunInterrupted: Ctrl-C or SIGTERM; the record says `interrupted`.
         CodexError: Anything else that went wrong, named; the record says `failed`, the traceback is in `run.log`.
     """
-    if mode not in MODES:
-        raise ConfigError(f"mode={mode}: a run is executed with mode={' or mode='.join(MODES)}")
     with Termination() as termination:
-        run = _begun(assembly, Path(folder), run_id, mode)
+        run = _begun(assembly, Path(folder), run_id)
         try:
             run.start(callbacks)
             run.work()
@@ -69,9 +64,9 @@ def execute(
             run.close()
 
 
-def _begun(assembly: Assembly, folder: Path, run_id: str, mode: str) -> _Run:
+def _begun(assembly: Assembly, folder: Path, run_id: str) -> _Run:
     try:
-        return _Run(assembly, folder, run_id, mode)
+        return _Run(assembly, folder, run_id)
     except KeyboardInterrupt as error:
         raise _told(error) from error
 
@@ -79,17 +74,16 @@ def _begun(assembly: Assembly, folder: Path, run_id: str, mode: str) -> _Run:
 class _Run:
     """The steps of a run, and what its record says after each."""
 
-    def __init__(self, assembly: Assembly, folder: Path, run_id: str, mode: str) -> None:
+    def __init__(self, assembly: Assembly, folder: Path, run_id: str) -> None:
         self.assembly = assembly
         self.folder = folder
-        self.trains = mode == "train"
         self.callbacks = Callbacks()
         self.context: RunContext | None = None
         self.ended = False
         self.record = RunRecord.start(
             folder,
             run_id=run_id,
-            mode=mode,
+            mode="train",
             seed=assembly.seed,
             components=components_record(assembly),
             environment=environment_record(),
@@ -100,33 +94,34 @@ class _Run:
         """Completes the first record, builds the plugins and tells them."""
         parts = self.assembly
         self.record.update(data=_data_record(parts), threads=_set_threads(parts.trainer.options.get("threads")))
+        if parts.unmeasured:
+            logger.warning("%s", parts.unmeasured)
         self.callbacks = Callbacks(parts.plugins, seed=parts.seed, extra=callbacks)
         self.callbacks.emit("on_run_start", self.record.fields)
 
     def work(self) -> None:
         """Everything between the first record and the last."""
         self.context = context = RunContext(self.assembly, self.folder, callbacks=self.callbacks)
-        context.prepare(training=self.trains)
+        context.prepare()
         self.record.note(task_state=context.task_state, device=context.device)
-        own = self._train(context) if self.trains else {}
-        if context.best.restore(context.model) and context.best.step != context.step:
+        own = self._train(context)
+        if context.restore() and context.best.step != context.step:
             logger.info("the model is that of step %s, the best on the validation records", context.best.step)
         self.record.note(**_measured(context, own))
-        if self.trains:
-            export(
-                self.folder / "model",
-                assembly=self.assembly,
-                model=context.model,
-                tokenizer=context.tokenizer,
-                task_state=context.task_state,
-                head=context.head,
-            )
+        export(
+            self.folder / "model",
+            assembly=self.assembly,
+            model=context.model,
+            tokenizer=context.tokenizer,
+            task_state=context.task_state,
+            head=context.head,
+        )
 
     def _train(self, context: RunContext) -> dict[str, float]:
         trainer = self.assembly.trainer
         seed_everything(self.assembly.seed, "trainer")
         try:
-            with blame(trainer):
+            with blame(trainer, among=self.assembly.parts):
                 result = trainer.factory(context, **trainer.options)
             own = _own_metrics(result, label(trainer))
         except BaseException:
@@ -151,6 +146,8 @@ class _Run:
         self._count_records()
         # A plain CodexError is a name put on somebody else's exception; which one, is what its type should say.
         cause = told if type(told) is not CodexError else told.__cause__ or error
+        if isinstance(told, CodexError) and is_unexpected(cause):
+            told = CodexError(f"{told} (the traceback is in {shown(self.folder / LOG_FILE)})")
         try:
             final = self.record.finish(status, error={"type": type(cause).__name__, "message": str(told)})
             self._end(final, failing=True)
@@ -185,7 +182,7 @@ def _told(error: BaseException) -> CodexError:
     if isinstance(error, KeyboardInterrupt):
         cause = "SIGTERM" if isinstance(error, Terminated) else "Ctrl-C"
         return RunInterrupted(f"the run was interrupted ({cause}); the same command runs it again")
-    return CodexError(f"{type(error).__name__}: {error} (the traceback is in the run's {LOG_FILE})")
+    return CodexError(f"{type(error).__name__}: {error}")
 
 
 def _log_traceback(folder: Path, error: BaseException) -> None:
@@ -253,8 +250,9 @@ def _measured(context: RunContext, own: Mapping[str, float]) -> dict[str, Any]:
     parts = context.assembly
     split = next((name for name in ("test", "validation") if name in context.splits), None)
     measured = context.measure(split) if split and parts.metrics else {}
-    if split and measured:
-        context.report(split, measured, step=context.step, logged=split == "test")
+    # What the validation records gave was told when the trainer asked for it, where it did.
+    if split and measured and (split == "test" or not context.evaluated):
+        context.report(split, measured, step=context.step)
     info: dict[str, Any] = {}
     for metric in parts.metrics:
         if metric.key in measured:

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from codex_ml.errors import CodexError, ConfigError, Problem
 from codex_ml.launch import record
-from codex_ml.launch.sources import shown
+from codex_ml.launch.paths import shown
 
 __all__ = ["choose", "finished", "locked", "name_of"]
 

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from codex_ml.errors import Problem
 from codex_ml.launch.layers import file_at
-from codex_ml.launch.sources import shown
+from codex_ml.launch.paths import shown
 
 __all__ = ["Repository", "UnreadableConfigError"]
 

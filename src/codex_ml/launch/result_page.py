@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from codex_ml.launch.sources import shown
+from codex_ml.launch.paths import shown
 
 __all__ = ["text"]
 
@@ -40,7 +40,8 @@ def text(record: Mapping[str, Any], folder: Path, *, again: bool = False) -> str
     Console(file=buffer, width=100, color_system=None).print(table)
     page = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()).strip("\n")
     if not record.get("metrics"):
-        page = "  no metrics were chosen"
+        chosen = record.get("components", {}).get("metric")
+        page = "  no metrics were " + ("measured: there were no validation or test records" if chosen else "chosen")
     when = f"finished before, {record.get('started')}" if again else f"done in {record.get('duration_s', 0):.0f} s"
     more = "; run.resume=never runs it again" if again else ""
     return f"{page}\n\n{shown(folder)}  ({when}{more})"

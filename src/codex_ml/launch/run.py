@@ -22,7 +22,8 @@ from codex_ml.launch.compose import Composed
 from codex_ml.launch.declarations import declaration_of
 from codex_ml.launch.execute import execute
 from codex_ml.launch.identity import run_id
-from codex_ml.launch.sources import Sources, shown
+from codex_ml.launch.paths import shown
+from codex_ml.launch.sources import Sources
 from codex_ml.launch.validate import Values, validate
 
 __all__ = ["job", "single", "sweep"]
@@ -68,6 +69,8 @@ def _carry_out(plan: Plan, run: Callable[[Path], dict[str, Any]]) -> dict[str, A
     folder = folders.choose(plan.folder, plan.run_id, plan.resume, given=plan.given, make=making)
     if not making:
         print(f"The config is sound: it would run in {shown(folder)}.", flush=True)
+        if plan.assembly.unmeasured:
+            print(f"It would leave something out: {plan.assembly.unmeasured}.", flush=True)
         return None
     record = None if plan.resume == "never" else folders.finished(folder, plan.run_id)
     again = record is not None
@@ -94,7 +97,7 @@ def _by_hydra(hydra: Hydra, config: DictConfig, plan: Plan, folder: Path) -> dic
     name = config.hydra.job.config_name
     callbacks.on_run_start(config=config, config_name=name)
     result = run_job(
-        task_function=lambda _: execute(plan.assembly, folder=folder, run_id=plan.run_id, mode=plan.mode),
+        task_function=lambda _: execute(plan.assembly, folder=folder, run_id=plan.run_id),
         config=config,
         job_dir_key="hydra.run.dir",
         job_subdir_key=None,
@@ -127,6 +130,6 @@ def job(config: DictConfig) -> float | None:
     if problems:
         raise ConfigError(problems)
     plan = _plan(config, values, sources, HydraConfig.get().runtime.output_dir)
-    record = _carry_out(plan, lambda folder: execute(plan.assembly, folder=folder, run_id=plan.run_id, mode=plan.mode))
+    record = _carry_out(plan, lambda folder: execute(plan.assembly, folder=folder, run_id=plan.run_id))
     objective = record.get("objective") if record else None
     return objective.get("value") if isinstance(objective, Mapping) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,9 @@ from hydra.core.override_parser.types import Override
 from codex_ml.errors import Problem
 from codex_ml.launch.config_source import split
 from codex_ml.launch.layers import Layer
+from codex_ml.launch.paths import shown
 
-__all__ = ["Sources", "line_of", "line_of_choice", "ordered", "shown"]
-
-
-def shown(path: str | Path) -> str:
-    """A path as a user would write it: relative where it is below the working directory."""
-    try:
-        relative = os.path.relpath(path)
-    except ValueError:
-        return str(path)
-    return str(path) if relative.startswith("..") else relative
+__all__ = ["Sources", "line_of", "line_of_choice", "ordered"]
 
 
 def line_of(file: str | Path, keys: Sequence[str]) -> int | None:

@@ -109,12 +109,12 @@ class Split:
                     f"data.columns gives the column {source!r} another name, and the task needs a {logical!r}; "
                     f"set data.columns.{logical}=<column>"
                 )
-            if source not in record:
-                has = ", ".join(map(str, record)) or "no columns at all"
-                raise DataError(
-                    f"{path}: record {number} has no column {source!r} (it has: {has}); "
-                    f"set data.columns.{logical}=<column>"
-                )
+        absent = {logical: source for logical, source in self._sources.items() if source not in record}
+        if absent:
+            has = ", ".join(map(str, record)) or "no columns at all"
+            columns = f"column{'s' if len(absent) > 1 else ''} {' and '.join(map(repr, absent.values()))}"
+            ways = " ".join(f"data.columns.{logical}=<column>" for logical in absent)
+            raise DataError(f"{path}: record {number} has no {columns} (it has: {has}); set {ways}")
         kept = {key: value for key, value in record.items() if key not in self._moved}
         named = kept | {logical: record[source] for logical, source in self._columns.items()}
         own = named.get("id")

@@ -21,10 +21,10 @@ from codex_ml.launch.schema import Schema
 from codex_ml.launch.settings import Settings
 from codex_ml.launch.sources import Sources
 
-__all__ = ["Choice", "Values", "nearest", "validate"]
+__all__ = ["GLOBAL", "Choice", "Values", "nearest", "validate"]
 
 _OPTIONAL = ("tokenizer",)
-_GLOBAL = "# @package _global_"
+GLOBAL = "# @package _global_"
 _UNRESOLVED: Any = object()
 
 
@@ -116,6 +116,8 @@ class _Checker:
             name: self.converted(name, self.plain(self.config, name, name), annotation)
             for name, annotation in known.items()
         }
+        if isinstance(seed := values.get("seed"), int) and not -(2**63) <= seed < 2**63:
+            self.problem("seed", "'seed' must be a whole number of at most 64 bits")
         right = {name: value for name, value in values.items() if value is not _UNRESOLVED}
         return Settings(**right), frozenset(values) - frozenset(right)
 
@@ -123,7 +125,7 @@ class _Checker:
         """Tells of a key at the top that is none."""
         file = self.sources.file_of(name) if name in self.sources.groups else ""
         if file:
-            self.problem(name, f"sets keys below '{name}', of which there are none: begin it with '{_GLOBAL}'", file)
+            self.problem(name, f"sets keys below '{name}', of which there are none: begin it with '{GLOBAL}'", file)
         else:
             near = nearest(name, known)
             self.problem(name, f"unknown key '{name}'{near or '; values of your own go under vars'}")

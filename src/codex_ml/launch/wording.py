@@ -8,7 +8,9 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from codex_addons.errors import CodexAddonsError
 from codex_ml import registries
+from codex_ml.launch.declarations import schema_of
 from codex_ml.launch.validate import nearest
 
 __all__ = ["of_empty", "of_failure", "of_syntax", "of_unknown_key"]
@@ -93,7 +95,17 @@ def _absent(override: Override, path: str, part: str, node: DictConfig, loader: 
         near = nearest(part, meant) or nearest(part, names) or _elsewhere(key, config=node)
         return f"unknown key '{key}'{near or '; the keys: ' + ', '.join(names) + '; values of your own go under vars'}"
     near = nearest(part, names, f"{path}.{{}}")
-    return f"unknown key '{key}'{near or f'; the keys of {path}: ' + (', '.join(names) or 'none')}"
+    more = f"; to add it: +{override.input_line}" if _is_open(path, node) else ""
+    return f"unknown key '{key}'{near or f'; the keys of {path}: ' + (', '.join(names) or 'none')}{more}"
+
+
+def _is_open(path: str, node: DictConfig) -> bool:
+    """Whether a node is that of a component that takes any key."""
+    kind, name = path.partition(".")[0], node._get_node("name", validate_access=False)
+    try:
+        return kind in registries.KINDS and name is not None and schema_of(kind, str(name)).open
+    except CodexAddonsError:
+        return False
 
 
 def _not_chosen(kind: str, part: str, chosen: list[str], loader: ConfigLoader) -> str:

@@ -22,6 +22,8 @@ __all__ = ["FunctionalConfig", "functional"]
 log = logging.getLogger(__name__)
 
 SHOWN = 16
+# More than any machine has cores; an operating system gives out only so many threads.
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class FunctionalConfig:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 yield f"trainer.{name} must be a whole number, 1 or more, not {value!r}"
+            elif name == "threads" and value > MOST_THREADS:
+                yield f"trainer.threads must be at most {MOST_THREADS}, not {value}"
 
     def _wrong_values(self) -> Iterator[str]:
         for name, positive in _NUMBERS.items():
