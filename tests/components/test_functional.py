@@ -10,7 +10,7 @@ from transformers import get_scheduler
 
 from codex_ml.errors import DataError, ModelError
 from codex_ml.interfaces import Batch
-from codex_ml.trainers.functional import FunctionalConfig, functional
+from codex_ml.trainers.functional import FunctionalConfig, _optimizer, functional
 from codex_ml.trainers.schedules import factor, warmup_length
 
 WIDTH, CLASSES = 6, 3
@@ -358,3 +358,11 @@ def test_every_option_has_a_help_line():
     assert functional.__codex_api__ == "v1"
     assert functional.__codex_config__ is FunctionalConfig
     assert all(each.metadata["help"] for each in fields(FunctionalConfig))
+
+
+def test_the_optimizer_is_fused_and_spares_biases_and_norms():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
+    optimizer = _optimizer(model, FunctionalConfig(weight_decay=0.3))
+    assert all(group["fused"] for group in optimizer.param_groups)
+    decays = {id(each): group["weight_decay"] for group in optimizer.param_groups for each in group["params"]}
+    assert [decays[id(each)] for each in model.parameters()] == [0.3, 0.0, 0.0, 0.0]

@@ -159,6 +159,37 @@ def test_the_same_command_is_the_same_run_and_never_runs_it_again(folder):
     assert weights[0] == weights[1]
 
 
+def test_a_check_names_the_folder_that_the_run_gets(folder):
+    checked = run(folder, "mode=check", "trainer.max_steps=1")
+    assert run(folder, "trainer.max_steps=1").returncode == 0
+    (made,) = folder.glob("outputs/*")
+    assert checked.stdout == f"The config is sound: it would run in outputs/{made.name}.\n"
+
+
+def test_without_records_to_measure_on_the_result_says_so(folder):
+    ended = run(folder, "trainer.max_steps=1", "data.validation=null")
+    assert ended.returncode == 0
+    assert "no metrics were measured: there were no validation or test records" in ended.stdout
+    assert "set data.validation_fraction=0.1" in ended.stderr
+
+
+@pytest.mark.parametrize("kilobytes", [1, 2, 3])
+def test_a_disk_that_is_full_before_the_run_begins_leaves_no_half_of_a_file(folder, kilobytes):
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({kilobytes * 1024},) * 2)"
+    program = f"{limit}; from codex_ml.__main__ import main; raise SystemExit(main())"
+    # -B: half a bytecode file would stay, and be believed.
+    command = [sys.executable, "-B", "-c", program, *SMALL]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "File too large" in message_of(ended)
+    (made,) = folder.glob("outputs/*")
+    assert str(made.relative_to(folder)) in message_of(ended)
+    if not (made / "run.json").exists():
+        assert not (made / ".hydra").exists()
+    else:
+        assert json.loads((made / "run.json").read_text())["status"] == "failed"
+
+
 def test_other_data_is_another_run(folder):
     assert run(folder, "trainer.max_steps=1").returncode == 0
     records(folder / "train.jsonl", "ba")
@@ -180,7 +211,7 @@ def test_a_name_that_is_no_path_is_told_beside_the_rest(folder, name):
 def test_a_bad_job_is_told_before_the_first_job_of_a_sweep_starts(folder):
     result = run(folder, "--multirun", "data.train=train.jsonl,none.jsonl")
     assert result.returncode == 2
-    assert "data.train=none.jsonl: there is no file none.jsonl" in result.stderr
+    assert "data.train=train.jsonl,none.jsonl: there is no file none.jsonl" in result.stderr
     assert not list(folder.glob("outputs/*/*/*/run.json"))
 
 

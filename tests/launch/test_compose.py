@@ -1,6 +1,7 @@
 """What composes, and that it composes as Hydra would."""
 
 import pytest
+import yaml
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
@@ -42,6 +43,17 @@ def choices(*overrides):
 
 def plain(config):
     return OmegaConf.to_container(config, resolve=False)
+
+
+def test_an_experiment_may_choose_how_a_run_logs(codex_run, project):
+    (project / "conf" / "experiment").mkdir(parents=True)
+    quiet = "# @package _global_\ndefaults:\n  - override /hydra/job_logging: disabled\n"
+    (project / "conf" / "experiment" / "quiet.yaml").write_text(quiet)
+    chosen = {
+        arguments: yaml.safe_load(codex_run(*arguments, "--cfg", "hydra").out)["hydra"]["runtime"]["choices"]
+        for arguments in [(), ("experiment=quiet",), ("experiment=quiet", "hydra/job_logging=default")]
+    }
+    assert [each["hydra/job_logging"] for each in chosen.values()] == ["codex", "disabled", "default"]
 
 
 def test_the_defaults_compose_and_are_typed(project):

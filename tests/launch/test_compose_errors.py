@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from plugin_package import write_plugin
+
+from codex_ml.launch import assemble
 
 FOUR = ["model=minlm", "trainer.lrr=1", "trainer.lr=fast", "metric=[f2]"]
 FOUR_TOLD = [
@@ -125,6 +128,8 @@ def test_each_mistake_alone_gives_its_one_line(codex_run, override, told):
         ("~trainer", "no trainer is chosen: trainer=<name>, one of functional"),
         ("~data", "'data.train' is not set: data.train=<file>, or choose a data set: data=<name>"),
         ("hydra/job_logging=x", "there is no hydra/job_logging 'x'; the options: codex, default, disabled, stdout"),
+        ("seed=99999999999999999999", "'seed' must be a whole number of at most 64 bits"),
+        ("trainer.threads=100000", "trainer.threads must be at most 1024, not 100000"),
         ("data.columns={text:1.5}", "'data.columns.text' must be str, not 1.5; quote it if it is text"),
     ],
 )
@@ -297,4 +302,119 @@ def test_what_only_a_shipped_file_says_is_told_by_the_choice_of_it(codex_run, ex
 
 def test_a_bad_job_of_a_sweep_is_told_with_the_same_words(codex_run):
     assert codex_run("--multirun", "trainer.lr=1,2", "model=minlm").problems == [FOUR_TOLD[0]]
-    assert codex_run("--multirun", "trainer.lrr=1,2").problems == [FOUR_TOLD[1]]
+    told = FOUR_TOLD[1].replace("trainer.lrr=1", "trainer.lrr=1,2")
+    assert codex_run("--multirun", "trainer.lrr=1,2").problems == [told]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["trainer.lr=1e-4,x", "trainer.lrr=1"], ["'trainer.lr' must be float, not 'x'", "unknown key 'trainer.lrr'"]),
+        (["trainer.lr=1,x,y"], ["'trainer.lr' must be float, not 'x'", "'trainer.lr' must be float, not 'y'"]),
+        (
+            ["model=minilm,minlm", "metric.f1.averge=a,b"],
+            ["there is no model 'minlm'", "unknown key 'metric.f1.averge'"],
+        ),
+        (["trainer.lr=range(1,3)", "seed=a,b"], ["'seed' must be int, not 'a'", "'seed' must be int, not 'b'"]),
+        (["hydra/job_logging=codex,default"], ["Hydra's own settings are one for all jobs: give one value"]),
+        (["hydra.job.chdir=true,false", "seed=x,1"], ["Hydra's own settings are one", "'seed' must be int, not 'x'"]),
+    ],
+)
+def test_everything_that_is_wrong_with_a_sweep_is_told_at_once(codex_run, records, overrides, told):
+    ended = codex_run("--multirun", *records, *overrides)
+    assert ended.code == 2
+    assert len(ended.problems) == len(told)
+    for problem, message in zip(ended.problems, told, strict=True):
+        source, _, rest = problem.partition(": ")
+        assert source in overrides
+        assert rest.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["+hydra.callbacks.x={_target_:hydra.experimental.callbacks.LogJobReturnCallback,zz:1}"], "hydra.callbacks.x"),
+        (["--multirun", "seed=1", "+hydra.launcher.zz=1"], "hydra.launcher"),
+        (["--multirun", "seed=1", "+hydra.sweeper.zz=1"], "hydra.sweeper"),
+    ],
+)
+def test_what_hydra_cannot_build_is_told_before_anything_is_made(codex_run, project, records, overrides, told):
+    before = sorted(project.iterdir())
+    ended = codex_run(*records, *overrides)
+    assert ended.code == 2
+    (line,) = ended.problems
+    assert line.startswith(f"{overrides[-1]}: '{told}' cannot be used: ")
+    assert line.endswith("got an unexpected keyword argument 'zz'")
+    assert sorted(project.iterdir()) == before
+
+
+def test_an_experiment_without_its_package_line_is_told_to_have_one(codex_run, project):
+    (project / "conf" / "experiment").mkdir(parents=True)
+    (project / "conf" / "experiment" / "b.yaml").write_text("defaults:\n  - override /data: files\n")
+    (line,) = codex_run("mode=check", "experiment=b").problems
+    assert line.startswith(
+        "conf/experiment/b.yaml:2: the defaults list overrides 'data', and there is no such group in it"
+    )
+    assert line.endswith("begin the file with '# @package _global_'")
+
+
+def test_records_of_ones_own_are_not_tried_on_a_sample_s(codex_run, project, records):
+    (line,) = codex_run("mode=check", "data.train=train.jsonl").problems
+    told = "data.validation and data.test would still be the sample's: add data=files, or set them too"
+    assert line == f"data.train=train.jsonl: {told}"
+    (project / "conf" / "data").mkdir(parents=True)
+    (project / "conf" / "data" / "more.yaml").write_text(
+        "defaults: [bbc_news, _self_]\ntrain: [sample://bbc_news/train.jsonl, train.jsonl]\n"
+    )
+    assert codex_run("mode=check", "data=more").code == 0
+
+
+def test_a_link_to_nowhere_is_told_as_one(codex_run, project):
+    (project / "train.jsonl").symlink_to("gone.jsonl")
+    (line,) = codex_run("mode=check", "data=files", "data.train=train.jsonl").problems
+    assert line == "data.train=train.jsonl: train.jsonl is a link to gone.jsonl, which isn't there"
+
+
+def test_a_component_that_takes_any_key_says_how_to_add_one(codex_run, tmp_path, monkeypatch):
+    source = "def anything(config):\n    return config\n"
+    write_plugin(
+        *(tmp_path / "site", "open-plugin"),
+        modules={"open_components": source},
+        entry_points={"models": {"anything": "open_components:anything"}},
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    (line,) = codex_run("mode=check", "model=anything", "model.widht=9").problems
+    assert line.endswith("the keys of model: model_name, device, dtype; to add it: +model.widht=9")
+    assert codex_run("--cfg", "job", "model=anything", "+model.widht=9").code == 0
+
+
+def test_a_check_says_what_nothing_can_be_measured_on(codex_run, records):
+    ended = codex_run("mode=check", *records[:2])
+    assert ended.code == 0
+    assert "not measured: accuracy, f1, for there are no validation or test records" in ended.out
+    assert "not measured" not in codex_run("mode=check", *records).out
+
+
+def test_a_missing_extra_is_told_with_what_installs_it(codex_run, records, monkeypatch):
+    real = assemble.version_of
+    monkeypatch.setattr(assemble, "version_of", lambda name: None if name in ("scikit-learn", "torch") else real(name))
+    assert codex_run("mode=check", *records, "metric=[f1]").problems == [
+        "metric=[f1]: metric 'f1' needs scikit-learn, not installed: pip install 'codex-ml[metrics]'",
+        "task 'classification' needs torch, not installed: pip install 'codex-ml[train]'",
+        "model 'minilm' needs torch, not installed: pip install 'codex-ml[train]'",
+        "trainer 'functional' needs torch, not installed: pip install 'codex-ml[train]'",
+    ]
+
+
+def test_what_a_plugin_requires_is_told_by_its_own_name(codex_run, records, tmp_path, monkeypatch):
+    source = """
+        def needy(predictions, labels):
+            return 0.0
+
+        needy.__codex_meta__ = {"requires": ("no-such-library", "rich")}
+    """
+    modules, offered = {"needy_metric": source}, {"metrics": {"needy": "needy_metric:needy"}}
+    write_plugin(tmp_path / "site", "needy-plugin", modules=modules, entry_points=offered)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    (line,) = codex_run("mode=check", *records, "metric=[needy]").problems
+    assert line.endswith("metric 'needy' needs no-such-library, not installed: pip install no-such-library")

@@ -52,6 +52,16 @@ def test_a_plugin_s_random_draws_change_no_weights(context):
     assert all(torch.equal(plain[name], drawn[name]) for name in plain)
 
 
+def test_what_a_tokenizer_draws_changes_no_weights(context):
+    def greedy(config):
+        torch.rand(100)
+        return make_tokenizer()
+
+    plain = context(tokenizer=component("tokenizer", "mine", lambda config: make_tokenizer())).model.state_dict()
+    drawn = context(tokenizer=component("tokenizer", "mine", greedy)).model.state_dict()
+    assert all(torch.equal(plain[name], drawn[name]) for name in plain)
+
+
 def test_a_model_factory_gets_options_device_dtype_and_head(context):
     seen = []
 

@@ -4,7 +4,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_run import FUNCTIONAL, LOSS_ONLY, Recorder, TinyModel, assembly, component, lines, make_tokenizer, read
+from tiny_run import (
+    FUNCTIONAL,
+    LOSS_ONLY,
+    Recorder,
+    TinyModel,
+    assembly,
+    component,
+    lines,
+    make_tokenizer,
+    read,
+    tiny_model,
+)
 
 from codex_ml.errors import CodexError, ConfigError, DataError
 from codex_ml.launch.execute import execute
@@ -52,6 +63,22 @@ def test_the_same_run_twice_is_the_same_to_the_byte(run, tmp_path):
     assert one["metrics"] == two["metrics"]
     for name in ("model/model.safetensors", "metrics.jsonl", "checkpoints/best/model.safetensors"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_what_building_a_model_draws_changes_nothing_in_training(run):
+    drawn = []
+
+    def draws(context):
+        drawn.append(torch.rand(3).tolist())
+
+    def greedy(config):
+        built = tiny_model(config)
+        torch.rand(100)
+        return built
+
+    run("plain", model=component("model", "m", tiny_model), trainer=component("trainer", "t", draws))
+    run("greedy", model=component("model", "m", greedy), trainer=component("trainer", "t", draws))
+    assert drawn[0] == drawn[1]
 
 
 def test_another_seed_gives_other_weights(run, tmp_path):

@@ -16,7 +16,7 @@ from codex_ml.launch.loader import Loader
 from codex_ml.launch.sources import Sources, ordered
 from codex_ml.launch.validate import Values, validate
 
-__all__ = ["CONFIG_NAME", "Composed", "compose", "compose_job"]
+__all__ = ["CONFIG_NAME", "Composed", "compose", "compose_job", "with_jobs"]
 
 CONFIG_NAME = "config"
 
@@ -58,7 +58,10 @@ def compose(
     except ConfigError:
         raise
     except FAILURES as failure:
-        raise ConfigError(Diagnosis(loader, run_mode).problems_of(overrides, failure)) from failure
+        problems = Diagnosis(loader, run_mode).problems_of(overrides, failure)
+        if run_mode == RunMode.MULTIRUN:
+            problems = with_jobs(problems, loader, overrides)
+        raise ConfigError(problems) from failure
     sources = Sources(OverridesParser.create().parse_overrides(overrides), loader.layers)
     problems = safety.problems(config, sources, loader)
     problems += (
@@ -75,9 +78,18 @@ def compose(
             from codex_ml.launch.assemble import apart
 
             problems += apart(config, values, sources)
+    if problems and run_mode == RunMode.MULTIRUN:
+        problems = with_jobs(problems, loader, overrides)
     if problems:
         raise ConfigError(ordered(problems, overrides))
     return Composed(config, values, sources)
+
+
+def with_jobs(problems: Sequence[Problem], loader: Loader, overrides: Sequence[str]) -> list[Problem]:
+    """The problems of a sweep, and those of the values that its jobs would have."""
+    from codex_ml.launch.jobs import problems_of_jobs
+
+    return ordered([*problems, *problems_of_jobs(loader, overrides)], overrides)
 
 
 def compose_job(loader: Loader, overrides: list[str]) -> DictConfig:

@@ -39,8 +39,8 @@ class Diagnosis:
         self.problems: list[Problem] = []
         self.absent: list[tuple[str, str, str]] = []
 
-    def problems_of(self, overrides: Sequence[str], failure: BaseException) -> list[Problem]:
-        """Every problem that can be told; the failure itself if nothing else explains it."""
+    def problems_of(self, overrides: Sequence[str], failure: BaseException | None) -> list[Problem]:
+        """Every problem that can be told; the failure itself, where there was one, if nothing else explains it."""
         try:
             config, sources = self.composed(overrides)
             if config is not None:
@@ -53,7 +53,7 @@ class Diagnosis:
         finally:
             self.loader.placeholders = frozenset()
         self.problems += (Problem(message, sources.of_choice(group, name)) for group, name, message in self.absent)
-        return ordered(self.problems, overrides) or [Problem(wording.of_failure(failure))]
+        return ordered(self.problems, overrides) or ([Problem(wording.of_failure(failure))] if failure else [])
 
     def composed(self, overrides: Sequence[str]) -> tuple[DictConfig | None, Sources]:
         """What composes of a config, noting what doesn't."""
