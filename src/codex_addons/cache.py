@@ -1,4 +1,4 @@
-"""Where this user's caches lie, and small files there that are whole or not there."""
+"""Where this user's caches lie, and small files there that are whole or as good as missing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 __all__ = ["cache_home", "read_json", "write_json"]
 
@@ -28,11 +29,12 @@ def cache_home() -> Path | None:
 
 
 def read_json(path: Path) -> Any:
-    """A file's content; None where there is none that is JSON."""
+    """What `write_json` wrote; None where the file is missing, or is not to the last byte what was written."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        checksum, _, content = path.read_bytes().partition(b"\n")
+    except OSError:
         return None
+    return json.loads(content) if content and checksum == b"%08x" % crc32(content) else None
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -44,7 +46,8 @@ def write_json(path: Path, content: Any) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+            text = json.dumps(content, separators=(",", ":")).encode()
+            partial.write_bytes(b"%08x\n%s" % (crc32(text), text))
             os.replace(partial, path)
         except BaseException:
             partial.unlink(missing_ok=True)

@@ -89,12 +89,12 @@ def _file(folder: str) -> Path | None:
 
 def _kept(file: Path, folder: str) -> tuple[Distribution, ...] | None:
     content = read_json(file)
+    if content is None or (content["format"], content["folder"]) != (_FORMAT, folder):
+        return None
+    found = tuple(_restored(folder, *row) for row in content["rows"])
     try:
-        if content["format"] != _FORMAT or content["folder"] != folder:
-            return None
-        found = tuple(_restored(folder, row) for row in content["rows"])
         same = content["stamp"] == _digest([stamp_of(folder), *map(stamp_of, _sources(found))])
-    except (OSError, TypeError, KeyError, ValueError, AttributeError):
+    except OSError:
         return None
     return found if same else None
 
@@ -110,20 +110,13 @@ def _bare(path: str, key: str) -> Distribution:
     return Distribution(key, key, path, True, None)
 
 
-def _restored(folder: str, row: Any) -> Distribution:
-    """The distribution of a row; ValueError where it is no row of this index."""
-    child, key, *more = row
-    if not more and type(child) is type(key) is str:
-        return _bare(f"{folder}/{child}", key)
+def _restored(folder: str, child: str, key: str, *more: Any) -> Distribution:
+    """The distribution of a row."""
+    path = f"{folder}/{child}"
+    if not more:
+        return _bare(path, key)
     name, valid, groups, problem, known = more
-    texts: list[Any] = [child, key, name, problem, *(known[:3] if known else ())]
-    offered: dict[str, dict[str, str]] = groups or {}
-    for group, entries in offered.items():
-        texts += [group, *entries.keys(), *entries.values()]
-    if not (all(type(text) is str for text in texts) and type(valid) is bool and type(groups) in (dict, type(None))):
-        raise ValueError("not a row of this index")
-    identity = None if known is None else Identity(*known)
-    return Distribution(key, name, f"{folder}/{child}", valid, groups, problem, identity)
+    return Distribution(key, name, path, valid, groups, problem, None if known is None else Identity(*known))
 
 
 def _sources(distributions: Iterable[Distribution]) -> Iterable[str]:

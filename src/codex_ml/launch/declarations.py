@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -164,10 +163,8 @@ def _known(kind: str, entry: InstalledEntryPoint) -> Declaration:
     """What is kept of a component, or read in another process now."""
     file, now, key = _file(kind, entry), time.time_ns(), _key(kind, entry)
     kept: Any = read_json(file) if file else None
-    # Whatever a spoilt file holds, it is no reason to fail.
-    with suppress(TypeError, KeyError, ValueError, AttributeError):
-        if kept["key"] == key:
-            return _from_json(kept["told"])
+    if kept is not None and kept["key"] == key:
+        return _from_json(kept["told"])
     found = inspect_apart(kind, entry)
     if "error" in found:
         raise PluginLoadError(found["error"], name=entry.name, distribution=entry.distribution)

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import functools
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -17,7 +18,11 @@ from codex_ml.launch.conversion import REQUIRED, ConversionError, convert
 __all__ = ["Option", "Schema", "read_schema"]
 
 # How many positional arguments the calling convention of a kind takes for itself.
-_CONVENTION = {"model": 1, "tokenizer": 1, "data_loader": 1, "metric": 2, "trainer": 1, "task": 0, "plugin": 0}
+_CONVENTION = {
+    **{"model": 1, "tokenizer": 1, "data_loader": 1, "metric": 2, "trainer": 1, "task": 0, "plugin": 0},
+    "sample": 1,
+}
+_ARGUMENT = re.compile(r" {4}\*{0,2}(\w+)(?: \(.*?\))?:(.*)")
 _CONFIG_KINDS = ("model", "tokenizer")
 # A key `defaults` would be read as a defaults list.
 _RESERVED = frozenset({"name", "factory", "defaults"})
@@ -126,17 +131,34 @@ def _from_signature(kind: str, factory: Any) -> Schema:
     hints = hints_of(_annotated(factory))
     positional = [item for item in parameters if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
     taken = {item.name for item in positional[: _CONVENTION[kind]]}
+    told = _told_of_arguments(inspect.getdoc(factory) or "")
     options = {
         item.name: _option(
             item.name,
             hints.get(item.name, Any),
             REQUIRED if item.default is item.empty else _plain_or_none(item.default),
+            told.get(item.name, ""),
         )
         for item in parameters
         if item.name not in taken and item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)
     }
     anything = any(item.kind is item.VAR_KEYWORD for item in parameters)
     return Schema(options, open=anything or (kind in _CONFIG_KINDS and not options))
+
+
+def _told_of_arguments(doc: str) -> dict[str, str]:
+    """The first sentence on each argument in a docstring of Google's style."""
+    _, _, section = doc.partition("\nArgs:\n")
+    found: dict[str, str] = {}
+    for line in section.splitlines():
+        entry = _ARGUMENT.fullmatch(line)
+        if entry:
+            found[entry[1]] = entry[2].strip()
+        elif found and line.startswith(" " * 8):
+            found[next(reversed(found))] += f" {line.strip()}"
+        else:
+            break
+    return {name: re.split(r"(?<=[.;]) ", text)[0].rstrip(".;") for name, text in found.items()}
 
 
 def _annotated(factory: Any) -> Any:

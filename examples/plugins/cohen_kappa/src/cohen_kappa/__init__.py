@@ -1,0 +1,1 @@
+"""A metric plugin for codex-ml."""

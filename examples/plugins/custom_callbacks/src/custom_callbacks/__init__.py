@@ -1,0 +1,1 @@
+"""Two callback plugins for codex-ml."""

@@ -1,0 +1,1 @@
+"""A data loader plugin for codex-ml."""

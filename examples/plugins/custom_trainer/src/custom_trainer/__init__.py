@@ -1,0 +1,1 @@
+"""A trainer plugin for codex-ml."""

@@ -1,0 +1,1 @@
+"""A task plugin for codex-ml."""

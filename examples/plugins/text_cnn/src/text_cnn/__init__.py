@@ -1,0 +1,1 @@
+"""A model plugin for codex-ml."""

@@ -1,0 +1,1 @@
+"""A tokenizer plugin for codex-ml."""

@@ -1,0 +1,1 @@
+"""The command `codex-ml`: one file a command."""

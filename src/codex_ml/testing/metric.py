@@ -1,0 +1,123 @@
+"""Checks of a metric."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, ClassVar
+
+from codex_addons.component import meta_of
+from codex_ml.testing.component import ComponentTests
+from codex_ml.testing.expectation import check, raised
+
+__all__ = ["MetricTests"]
+
+_SCALE = re.compile(r"(-?\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
+
+
+class MetricTests(ComponentTests):
+    """Checks that a metric is one: `metric(predictions, labels, **options) -> float`.
+
+    Attributes:
+        cases: Predictions, labels, the score that they must get and, as a fourth item, options of this case alone.
+        bad_inputs: Predictions and labels that must raise `ValueError`; by default, nothing to score. That lengths
+            which differ do so is checked in any case.
+        tolerance: How far a score may be off.
+        inputs: What a metric may score; a task of one's own may have more to give.
+    """
+
+    kind: ClassVar[str] = "metric"
+    cases: Sequence[tuple[Any, ...]] = ()
+    bad_inputs: Sequence[tuple[Sequence[Any], Sequence[Any]]] = (([], []),)
+    tolerance: float = 1e-9
+    inputs: Sequence[str] = ("labels", "text", "tokens", "logprobs")
+
+    def use(self, folder: Path, arguments: Mapping[str, Any]) -> Any:
+        """Scores the first case."""
+        predictions, labels, *_ = self._cases()[0]
+        return self.component(predictions, labels, **arguments)
+
+    def test_it_scores_the_cases(self) -> None:
+        """The score is a float and the one expected."""
+        for predictions, labels, expected, arguments in self._called():
+            score = self._score(predictions, labels, arguments)
+            close = math.isclose(score, expected, rel_tol=self.tolerance, abs_tol=self.tolerance)
+            check(
+                close or (math.isnan(score) and math.isnan(expected)),
+                f"{self} scores {score!r}, not {expected!r}: predictions {predictions!r}, labels {labels!r}",
+            )
+
+    def test_lists_tuples_and_arrays_score_alike(self) -> None:
+        """Evaluation hands over lists, and arrays where all values are numbers."""
+        for predictions, labels, _, arguments in self._called():
+            expected = self._score(list(predictions), list(labels), arguments)
+            for kind in (tuple, _array):
+                score = self._score(kind(predictions), kind(labels), arguments)
+                same = score == expected or (math.isnan(score) and math.isnan(expected))
+                made = type(kind(predictions)).__name__
+                check(
+                    same, f"{self} scores {expected!r} for lists and {score!r} for the same as {made}: {predictions!r}"
+                )
+
+    def test_its_inputs_stay_as_they_are(self) -> None:
+        """The next metric scores the same objects."""
+        for predictions, labels, _, arguments in self._called():
+            given = list(deepcopy(predictions)), list(deepcopy(labels))
+            before = deepcopy(given)
+            self._score(*given, arguments)
+            check(given == before, f"{self} changes its inputs: {before!r} became {given!r}")
+
+    def test_inputs_that_do_not_fit_raise_value_error(self) -> None:
+        """A number that means nothing is worse than none."""
+        arguments = self.arguments()
+        first, labels, *_ = self._cases()[0]
+        pairs = [(list(first), list(labels)[:-1]), (list(first)[:-1], list(labels))]
+        for predictions, true in [*pairs, *self.bad_inputs]:
+            doing = f"{self} with the predictions {predictions!r} and the labels {true!r}"
+            raised(ValueError, doing, lambda pair=(predictions, true): self.component(*pair, **arguments))
+
+    def test_its_meta_can_be_used(self) -> None:
+        """What it scores, which direction is better, and its scale, which the scores keep to."""
+        meta = meta_of(self.component)
+        wanted = meta.get("input", self.inputs[0])
+        check(wanted in self.inputs, f"{self}: the meta key `input` must be one of {list(self.inputs)}, not {wanted!r}")
+        better = meta.get("greater_is_better", True)
+        check(
+            isinstance(better, bool), f"{self}: the meta key `greater_is_better` must be True or False, not {better!r}"
+        )
+        scale = meta.get("scale", "0-1")
+        check(
+            isinstance(scale, str) and scale, f"{self}: the meta key `scale` must be text such as '0-1', not {scale!r}"
+        )
+        bounds = _SCALE.fullmatch(scale) if "scale" in meta else None
+        if bounds is None:
+            return
+        for predictions, labels, _, arguments in self._called():
+            score = self._score(predictions, labels, arguments)
+            check(float(bounds[1]) <= score <= float(bounds[2]), f"{self} says its scale is {scale} and scores {score}")
+
+    def _cases(self) -> Sequence[tuple[Any, ...]]:
+        check(self.cases, f"{type(self).__name__} has no cases: set `cases` to [(predictions, labels, score), ...]")
+        return self.cases
+
+    def _called(self) -> Iterator[tuple[Sequence[Any], Sequence[Any], float, dict[str, Any]]]:
+        for predictions, labels, expected, *changes in self._cases():
+            # Copies, as a metric that changes its inputs would change the author's cases.
+            yield *deepcopy((predictions, labels)), float(expected), self.arguments(**(changes[0] if changes else {}))
+
+    def _score(self, predictions: Any, labels: Any, arguments: Mapping[str, Any]) -> float:
+        score = self.component(predictions, labels, **arguments)
+        told = f"{self} returns {score!r} of type {type(score).__name__}; it must return a float"
+        check(isinstance(score, float), told)
+        return score
+
+
+def _array(values: Sequence[Any]) -> Sequence[Any]:
+    """The values as evaluation packs them: an array where all are numbers of one type."""
+    kinds = {type(value) for value in values}
+    code = {frozenset({int}): "q", frozenset({float}): "d"}.get(frozenset(kinds))
+    return array(code, values) if code else list(values)

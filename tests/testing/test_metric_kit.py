@@ -1,0 +1,158 @@
+"""MetricTests: a right metric passes, each kind of wrong one fails the check that is meant for it."""
+
+import random
+
+import pytest
+
+from codex_addons.component import component
+from codex_ml.testing import MetricTests
+
+
+def _share(predictions, labels):
+    if len(predictions) != len(labels) or not len(labels):
+        raise ValueError("one prediction a label, and one at least")
+    return sum(p == t for p, t in zip(predictions, labels, strict=True)) / len(labels)
+
+
+@component(input="labels", greater_is_better=True, scale="0-1")
+def right(predictions, labels, *, percent: bool = False):
+    """The share of right predictions."""
+    return _share(predictions, labels) * (100 if percent else 1)
+
+
+def off(predictions, labels):
+    """Always a little wrong."""
+    return _share(predictions, labels) + 0.001
+
+
+def whole_number(predictions, labels):
+    """How many are right."""
+    return int(_share(predictions, labels) * len(labels))
+
+
+def text(predictions, labels):
+    """A float as text."""
+    return str(_share(predictions, labels))
+
+
+def wants_lists(predictions, labels):
+    """Fails on anything else."""
+    _share(predictions, labels)
+    return _share(predictions.copy(), labels.copy())
+
+
+def minds_the_type(predictions, labels):
+    """Scores arrays otherwise."""
+    return _share(predictions, labels) if isinstance(predictions, list) else 0.0
+
+
+def sorts_its_inputs(predictions, labels):
+    """Changes what it is given."""
+    score = _share(predictions, labels)
+    if isinstance(predictions, list):
+        predictions.sort(key=repr, reverse=True)
+    return score
+
+
+def draws(predictions, labels):
+    """Scores at random."""
+    return _share(predictions, labels) * random.random()
+
+
+def cuts_short(predictions, labels):
+    """Leaves out what has no partner."""
+    if not labels or not predictions:
+        raise ValueError("nothing")
+    return sum(p == t for p, t in zip(predictions, labels, strict=False)) / len(labels)
+
+
+def divides_by_zero(predictions, labels):
+    """Has no answer for no records."""
+    if len(predictions) != len(labels):
+        raise ValueError("lengths")
+    return sum(p == t for p, t in zip(predictions, labels, strict=True)) / len(labels)
+
+
+@component(input="logits")
+def unknown_input(predictions, labels):
+    """Scores what no task gives."""
+    return _share(predictions, labels)
+
+
+@component(greater_is_better="yes")
+def unclear_direction(predictions, labels):
+    """Says yes."""
+    return _share(predictions, labels)
+
+
+@component(scale=1)
+def scale_is_no_text(predictions, labels):
+    """Has a number for a scale."""
+    return _share(predictions, labels)
+
+
+@component(scale="0-1")
+def leaves_its_scale(predictions, labels):
+    """Scores in percent and says that it does not."""
+    return 100 * _share(predictions, labels)
+
+
+WRONG = [
+    ("off", {"it_scores_the_cases": "scores 0.501, not 0.5"}),
+    ("whole_number", {"it_scores_the_cases": "returns 1 of type int; it must return a float"}),
+    ("text", {"it_scores_the_cases": "of type str; it must return a float"}),
+    ("wants_lists", {"lists_tuples_and_arrays_score_alike": "AttributeError"}),
+    ("minds_the_type", {"lists_tuples_and_arrays_score_alike": "scores 0.5 for lists and 0.0 for the same as tuple"}),
+    ("sorts_its_inputs", {"its_inputs_stay_as_they_are": "changes its inputs"}),
+    ("draws", {"it_scores_the_cases": "not 0.5"}),
+    ("cuts_short", {"inputs_that_do_not_fit_raise_value_error": "must raise ValueError, and gives"}),
+    ("divides_by_zero", {"inputs_that_do_not_fit_raise_value_error": "and raises ZeroDivisionError"}),
+    ("unknown_input", {"its_meta_can_be_used": "`input` must be one of"}),
+    ("unclear_direction", {"its_meta_can_be_used": "`greater_is_better` must be True or False"}),
+    ("scale_is_no_text", {"its_meta_can_be_used": "`scale` must be text"}),
+    ("leaves_its_scale", {"its_meta_can_be_used": "says its scale is 0-1 and scores 50.0"}),
+]
+COMPONENTS = {"metric": ["right", *(name for name, _ in WRONG)]}
+CASES = [(["a", "b"], ["a", "c"], 0.5), ([1, 2], [1, 3], 0.5), ([1.5, 2.5], [1.5, 0.5], 0.5)]
+
+
+def test_a_right_metric_passes(failures):
+    cases = [*CASES, (["a"], ["a"], 1.0, {"percent": False})]
+    assert failures(MetricTests, name="right", cases=cases) == {}
+    assert failures(MetricTests, name="right", cases=CASES, bad_inputs=[(["a"], ["a", "b"])]) == {}
+
+
+@pytest.mark.parametrize(("name", "expected"), WRONG)
+def test_a_wrong_metric_fails(failures, name, expected):
+    found = failures(MetricTests, shared=False, name=name, cases=CASES)
+    for check, message in expected.items():
+        assert message in found[check], found
+    alone = {"minds_the_type", "wants_lists", "sorts_its_inputs", "cuts_short", "divides_by_zero"}
+    assert name not in alone or found.keys() == expected.keys()
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ((["a"], ["a"], 0.5), "scores 1.0, not 0.5"),
+        ((["a", "b"], ["a", "c"], 50.0, {"percent": True}), "says its scale is 0-1 and scores 50.0"),
+        ((["a"], ["a"], 1.0, {"percents": True}), "has no option 'percents'; it has: percent"),
+    ],
+)
+def test_a_case_that_does_not_hold_fails(failures, case, message):
+    assert message in str(failures(MetricTests, name="right", cases=[case]))
+
+
+def test_a_suite_without_cases_says_so(failures):
+    found = failures(MetricTests, name="right")
+    assert "set `cases` to [(predictions, labels, score), ...]" in found["it_scores_the_cases"]
+
+
+def test_a_bad_input_that_is_taken_fails(failures):
+    found = failures(MetricTests, name="right", cases=CASES, bad_inputs=[(["a"], ["b"])])
+    assert "must raise ValueError, and gives 0.0" in found["inputs_that_do_not_fit_raise_value_error"]
+
+
+def test_a_task_of_ones_own_may_feed_more(failures):
+    found = failures(MetricTests, name="unknown_input", cases=CASES, inputs=("labels", "logits"))
+    assert found == {}

@@ -1,0 +1,198 @@
+"""ModelTests: a right model passes, each kind of wrong one fails the check that is meant for it."""
+
+import random
+
+import pytest
+
+from codex_ml.testing import ModelTests
+from codex_ml.testing.tiny_run import tiny_tokenizer_component
+
+
+def _modules():
+    import torch
+    from torch import nn
+
+    class Bag(nn.Module):
+        def __init__(self, rows, outputs, width=4):
+            super().__init__()
+            self.embedding = nn.Embedding(rows, width)
+            self.dropout = nn.Dropout(0.5)
+            self.head = nn.Linear(width, outputs)
+
+        def forward(self, input_ids, attention_mask):
+            weights = (attention_mask / attention_mask.sum(1, keepdim=True)).unsqueeze(-1)
+            return self.head(self.dropout((self.embedding(input_ids) * weights).sum(1)))
+
+    return torch, nn, Bag
+
+
+def _built(config, **changes):
+    _, _, bag = _modules()
+    head = config["head"]
+    sizes = {"rows": head.get("vocab_size", 300), "outputs": head["num_labels"], **changes}
+    return bag(**sizes)
+
+
+def right(config):
+    """Builds a bag of words."""
+    if config.get("width", 4) < 1:
+        raise ValueError("width must be 1 or more")
+    return _built(config, width=config.get("width", 4)), None
+
+
+def with_tokenizer(config):
+    """Builds a bag of words and its tokenizer."""
+    return _built(config), tiny_tokenizer_component().factory({})
+
+
+def model_alone(config):
+    """Returns no pair."""
+    return _built(config)
+
+
+def tokenizer_is_a_name(config):
+    """Returns the tokenizer's name."""
+    return _built(config), "bert-base"
+
+
+def wants_vocab_size(config):
+    """Brings a tokenizer, and still asks for the size of another one."""
+    return _built(config, rows=config["head"]["vocab_size"]), tiny_tokenizer_component().factory({})
+
+
+def takes_from_its_config(config):
+    """Changes the config."""
+    config.pop("device")
+    return _built(config), None
+
+
+def too_many_logits(config):
+    """Gives three logits for two labels."""
+    return _built(config, outputs=3), None
+
+
+def no_logits(config):
+    """Gives a mapping without logits."""
+    _, _, bag = _modules()
+
+    class Bare(bag):
+        def forward(self, input_ids, attention_mask):
+            return {"hidden": super().forward(input_ids, attention_mask)}
+
+    return Bare(300, 2), None
+
+
+def not_a_number(config):
+    """Divides by zero."""
+    _, _, bag = _modules()
+
+    class Wild(bag):
+        def forward(self, input_ids, attention_mask):
+            return super().forward(input_ids, attention_mask) / 0
+
+    return Wild(300, 2), None
+
+
+def always_drops(config):
+    """Drops out in eval mode as well."""
+    _, nn, bag = _modules()
+
+    class Drops(bag):
+        def forward(self, input_ids, attention_mask):
+            return nn.functional.dropout(super().forward(input_ids, attention_mask), 0.5, training=True)
+
+    return Drops(300, 2), None
+
+
+def frozen(config):
+    """Has no weight that can be trained."""
+    model = _built(config)
+    model.requires_grad_(False)
+    return model, None
+
+
+def draws_elsewhere(config):
+    """Takes its weights from a generator of its own."""
+    torch, _, _ = _modules()
+    model = _built(config)
+    with torch.no_grad():
+        model.head.bias.fill_(random.SystemRandom().random())
+    return model, None
+
+
+def hides_a_weight(config):
+    """Keeps a tensor that counts out of its state."""
+    torch, _, bag = _modules()
+
+    class Hides(bag):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            self.secret = torch.randn(2)
+
+        def forward(self, input_ids, attention_mask):
+            return super().forward(input_ids, attention_mask) + self.secret
+
+    return Hides(300, 2), None
+
+
+def saves_badly(config):
+    """Loads other weights than it saved."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    class Forgets(BertForSequenceClassification):
+        def save_pretrained(self, folder, **options):
+            self.__class__(self.config).config.save_pretrained(folder)
+            BertForSequenceClassification(self.config).save_pretrained(folder)
+
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    return Forgets(BertConfig(vocab_size=300, num_labels=2, **sizes)), None
+
+
+def takes_anything(config):
+    """Builds a model of any width."""
+    return _built(config), None
+
+
+PAIR, LOGITS, SEED = (
+    "it_returns_a_model_and_a_tokenizer_or_none",
+    "its_logits_fit",
+    "the_same_seed_gives_the_same_weights",
+)
+SAVED, TRAINED, CONFIG = "its_weights_can_be_saved_and_loaded", "it_can_be_trained", "its_options_are_not_changed"
+WRONG = [
+    ("model_alone", PAIR, "a model factory returns (model, tokenizer) or (model, None)"),
+    ("tokenizer_is_a_name", PAIR, "returns a str, which cannot be called"),
+    ("wants_vocab_size", PAIR, "vocab_size"),
+    ("takes_from_its_config", CONFIG, "changes the config that it is given"),
+    ("too_many_logits", LOGITS, "gives logits of shape (3, 3), not (3, 2)"),
+    ("no_logits", LOGITS, "without logits"),
+    ("not_a_number", LOGITS, "no finite numbers"),
+    ("always_drops", LOGITS, "gives other logits for the same batch in eval mode"),
+    ("frozen", TRAINED, "does not require grad"),
+    ("draws_elsewhere", SEED, "the weight head.bias differs when it is built again with the same seed"),
+    ("hides_a_weight", SAVED, "keep what counts in the state dict"),
+    ("saves_badly", SAVED, "saved by save_pretrained and loaded by from_pretrained"),
+    ("takes_anything", "bad_options_are_refused", "with {'width': 0} must raise ValueError"),
+]
+COMPONENTS = {"model": ["right", "with_tokenizer", *(name for name, _, _ in WRONG)]}
+
+
+@pytest.mark.parametrize("name", ["right", "with_tokenizer"])
+def test_a_right_model_passes(failures, name):
+    assert failures(ModelTests, name=name, bad_options=[{"width": 0}] if name == "right" else []) == {}
+
+
+@pytest.mark.parametrize(("name", "check", "message"), WRONG)
+def test_a_wrong_model_fails(failures, name, check, message):
+    found = failures(
+        ModelTests, shared=False, name=name, bad_options=[{"width": 0}] if name == "takes_anything" else []
+    )
+    assert message in found[check], found
+    alone = {"takes_from_its_config", "draws_elsewhere", "hides_a_weight", "takes_anything"}
+    assert name not in alone or set(found) == {check}
+
+
+def test_a_head_with_another_kind_has_other_logits(failures):
+    head = {"kind": "causal_lm"}
+    suite = type("TestIt", (ModelTests,), {"name": "right", "head": head})()
+    assert suite.logits_shape(2, 7, 300) == (2, 7, 300)

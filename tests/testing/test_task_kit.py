@@ -1,0 +1,330 @@
+"""TaskTests: a right task passes, each kind of wrong one fails the check that is meant for it."""
+
+import random
+from array import array
+
+import pytest
+
+from codex_ml.interfaces import Batch, logits_of
+from codex_ml.testing import TaskTests
+
+
+class Right:
+    """Tells whether a text is long."""
+
+    feeds = ("labels", "tokens")
+    columns = ("text",)
+
+    def __init__(self, *, limit: int = 12):
+        if limit < 1:
+            raise ValueError("limit must be 1 or more")
+        self.limit = limit
+
+    def fit(self, records):
+        return {"labels": [False, True], "longest": max(len(record["text"]) for record in records)}
+
+    def head(self):
+        return {"kind": "sequence_classification", "labels": [False, True], "num_labels": 2}
+
+    def examples(self, records, tokenizer, *, train):
+        for record in records:
+            ids = tokenizer(record["text"], truncation=True, max_length=16)["input_ids"]
+            yield {"id": record["id"], "input_ids": list(ids), "label": int(len(record["text"]) > self.limit)}
+
+    def collate(self, examples, tokenizer, *, train):
+        import torch
+
+        width = max(len(each["input_ids"]) for each in examples)
+        rows = [each["input_ids"] + [0] * (width - len(each["input_ids"])) for each in examples]
+        masks = [[1] * len(each["input_ids"]) + [0] * (width - len(each["input_ids"])) for each in examples]
+        inputs = {"input_ids": torch.tensor(rows), "attention_mask": torch.tensor(masks)}
+        labels = torch.tensor([each["label"] for each in examples])
+        return Batch(inputs, labels, [each["id"] for each in examples], len(examples))
+
+    reduction = "sum"
+
+    def loss(self, model, batch):
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(logits_of(model(**batch.inputs)), batch.labels, reduction=self.reduction)
+
+    def predict(self, model, batch, tokenizer, want):
+        best = logits_of(model(**batch.inputs)).argmax(-1).tolist()
+        given = {"labels": (best, batch.labels.tolist()), "tokens": (array("q", best), array("q", best))}
+        return {name: given[name] for name in want}
+
+
+class PerToken(Right):
+    """Tells each token from itself, so that its targets are not its records."""
+
+    feeds = ("tokens",)
+
+    def head(self):
+        return {"kind": "causal_lm"}
+
+    def collate(self, examples, tokenizer, *, train):
+        batch = super().collate(examples, tokenizer, train=train)
+        labels = batch.inputs["input_ids"].masked_fill(batch.inputs["attention_mask"] == 0, -100)
+        return Batch(batch.inputs, labels, batch.ids, int((labels != -100).sum()))
+
+    def loss(self, model, batch):
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(logits_of(model(**batch.inputs)).flatten(0, 1), batch.labels.flatten(), reduction="sum")
+
+    def predict(self, model, batch, tokenizer, want):
+        kept = batch.labels != -100
+        best = logits_of(model(**batch.inputs)).argmax(-1)
+        return {"tokens": (best[kept].tolist(), batch.labels[kept].tolist())}
+
+
+class MeanLoss(Right):
+    """Its loss is a mean."""
+
+    reduction = "mean"
+
+
+class LossOfShape(Right):
+    """Its loss is not summed up."""
+
+    reduction = "none"
+
+    def loss(self, model, batch):
+        return super().loss(model, batch)[:1]
+
+
+class Detached(Right):
+    """Its loss has no gradient."""
+
+    def loss(self, model, batch):
+        return super().loss(model, batch).detach()
+
+
+class NoFeeds(Right):
+    """Feeds nothing."""
+
+    feeds = ()
+
+
+class ColumnsAsText(Right):
+    """Its columns are no tuple."""
+
+    columns = "text"
+
+
+class Incomplete:
+    """Has not all methods."""
+
+    feeds = ("labels",)
+    columns = ("text",)
+
+    def fit(self, records):
+        return {}
+
+
+class FitIsNoJson(Right):
+    """What it learns cannot be kept."""
+
+    def fit(self, records):
+        return {"labels": {1, 2}}
+
+
+class FitDraws(Right):
+    """Learns something else each time."""
+
+    def fit(self, records):
+        return {"salt": random.SystemRandom().random()}
+
+
+class HeadWithoutKind(Right):
+    """Does not say what it needs."""
+
+    def head(self):
+        return {"num_labels": 2}
+
+
+class ExamplesInAList(Right):
+    """Makes all examples at once."""
+
+    def examples(self, records, tokenizer, *, train):
+        return list(super().examples(records, tokenizer, train=train))
+
+
+class ExamplesOfTensors(Right):
+    """Its examples hold tensors."""
+
+    def examples(self, records, tokenizer, *, train):
+        import torch
+
+        for each in super().examples(records, tokenizer, train=train):
+            yield {**each, "weights": torch.ones(2)}
+
+    def collate(self, examples, tokenizer, *, train):
+        return super().collate([{**each} for each in examples], tokenizer, train=train)
+
+
+class ExamplesWithoutIds(Right):
+    """Its examples do not say whose they are."""
+
+    def examples(self, records, tokenizer, *, train):
+        for number, each in enumerate(super().examples(records, tokenizer, train=train)):
+            yield {**each, "id": number}
+
+
+class LabelsAmongInputs(Right):
+    """Lets the model see the labels."""
+
+    def collate(self, examples, tokenizer, *, train):
+        batch = super().collate(examples, tokenizer, train=train)
+        return Batch({**batch.inputs, "labels": batch.labels}, batch.labels, batch.ids, batch.count)
+
+
+class FloatLabels(Right):
+    """Its labels are floats."""
+
+    def collate(self, examples, tokenizer, *, train):
+        batch = super().collate(examples, tokenizer, train=train)
+        return Batch(batch.inputs, batch.labels.float(), batch.ids, batch.count)
+
+    def loss(self, model, batch):
+        return super().loss(model, Batch(batch.inputs, batch.labels.long(), batch.ids, batch.count))
+
+
+class CountsRecords(PerToken):
+    """Counts records where it has a target for each token."""
+
+    def collate(self, examples, tokenizer, *, train):
+        batch = super().collate(examples, tokenizer, train=train)
+        return Batch(batch.inputs, batch.labels, batch.ids, len(batch.ids))
+
+
+class LosesIds(Right):
+    """Forgets an id."""
+
+    def collate(self, examples, tokenizer, *, train):
+        batch = super().collate(examples, tokenizer, train=train)
+        return Batch(batch.inputs, batch.labels, ["x"] * len(batch.ids), batch.count)
+
+
+class NoBatch(Right):
+    """Collates to a dict."""
+
+    def collate(self, examples, tokenizer, *, train):
+        return dict(vars(super().collate(examples, tokenizer, train=train)))
+
+
+class CollateDraws(Right):
+    """Masks at random."""
+
+    def collate(self, examples, tokenizer, *, train):
+        random.random()
+        return super().collate(examples, tokenizer, train=train)
+
+
+class CollateDrawsTensors(Right):
+    """Masks at random, by torch."""
+
+    def collate(self, examples, tokenizer, *, train):
+        import torch
+
+        torch.rand(1)
+        return super().collate(examples, tokenizer, train=train)
+
+
+class PredictsTensors(Right):
+    """Predicts tensors."""
+
+    def predict(self, model, batch, tokenizer, want):
+        return {"labels": (batch.labels, batch.labels), "tokens": ([], [])}
+
+
+class PredictsTooFew(Right):
+    """Predicts less than it is asked to."""
+
+    def predict(self, model, batch, tokenizer, want):
+        return {name: (p[1:], t) for name, (p, t) in super().predict(model, batch, tokenizer, want).items()}
+
+
+class LosesRecords(Right):
+    """Leaves a record out."""
+
+    def predict(self, model, batch, tokenizer, want):
+        return {name: (p[1:], t[1:]) for name, (p, t) in super().predict(model, batch, tokenizer, want).items()}
+
+
+class PredictsNothing(Right):
+    """Does not give what it says it feeds."""
+
+    def predict(self, model, batch, tokenizer, want):
+        return {}
+
+
+class PredictsAtRandom(Right):
+    """Predicts by the toss of a coin."""
+
+    def predict(self, model, batch, tokenizer, want):
+        drawn = [random.random() for _ in batch.ids]
+        return {name: (drawn, [0.0] * len(drawn)) for name in want}
+
+
+MEMBERS, FIT, HEAD = (
+    "it_has_what_a_task_has",
+    "fit_returns_what_can_be_kept",
+    "its_head_says_what_the_model_must_provide",
+)
+EXAMPLES, COLLATE, RANDOM = "examples_are_plain", "collate_gives_a_batch", "collate_draws_no_random_numbers"
+SUM, GRADIENT, PREDICT = (
+    "the_loss_is_the_sum_over_targets",
+    "the_loss_can_be_trained_with",
+    "predict_gives_what_it_feeds",
+)
+WRONG = [
+    ("MeanLoss", SUM, "loss must be the sum over the targets, not their mean"),
+    ("LossOfShape", GRADIENT, "the loss has the shape (1,)"),
+    ("Detached", GRADIENT, "the loss has no gradient"),
+    ("NoFeeds", MEMBERS, "feeds must be a tuple of names, and is ()"),
+    ("ColumnsAsText", MEMBERS, "columns must be a tuple of names"),
+    ("Incomplete", MEMBERS, "lacks head, examples, collate, loss, predict"),
+    ("FitIsNoJson", FIT, "JSON"),
+    ("FitDraws", FIT, "for the same records"),
+    ("HeadWithoutKind", HEAD, "no `kind`"),
+    ("ExamplesInAList", EXAMPLES, "examples gives a list; write it with `yield`"),
+    ("ExamplesOfTensors", EXAMPLES, "has in 'weights' a Tensor"),
+    ("ExamplesWithoutIds", EXAMPLES, "an example is a dict with `id`, a string"),
+    ("LabelsAmongInputs", COLLATE, "`labels` stands among the inputs"),
+    ("FloatLabels", COLLATE, "labels must be int64"),
+    ("CountsRecords", COLLATE, "counts 6 targets and has"),
+    ("LosesIds", COLLATE, "the ids of a batch are"),
+    ("NoBatch", COLLATE, "'dict' object has no attribute 'to'"),
+    ("CollateDraws", RANDOM, "collate draws random numbers"),
+    ("CollateDrawsTensors", RANDOM, "collate draws random numbers"),
+    ("PredictsTensors", PREDICT, "metrics take lists or arrays of plain values"),
+    ("PredictsTooFew", PREDICT, "5 predictions for 6 labels"),
+    ("LosesRecords", PREDICT, "5 labels for 6 records"),
+    ("PredictsNothing", PREDICT, "gives no 'labels', which stands in its feeds"),
+    ("PredictsAtRandom", PREDICT, "other labels for the same batch"),
+]
+COMPONENTS = {"task": ["Right", "PerToken", *(name for name, _, _ in WRONG)]}
+RECORDS = [{"text": "word " * number} for number in range(1, 7)]
+
+
+@pytest.mark.parametrize("name", ["Right", "PerToken"])
+def test_a_right_task_passes(failures, name):
+    bad = [{"limit": 0}, {"limit": "short"}] if name == "Right" else []
+    assert failures(TaskTests, name=name, records=RECORDS, bad_options=bad) == {}
+
+
+@pytest.mark.parametrize(("name", "check", "message"), WRONG)
+def test_a_wrong_task_fails(failures, name, check, message):
+    found = failures(TaskTests, shared=False, name=name, records=RECORDS)
+    assert message in found[check], found
+    assert check in (COLLATE, EXAMPLES, MEMBERS, GRADIENT, HEAD, FIT, RANDOM) or set(found) == {check}
+
+
+def test_a_suite_without_records_says_so(failures):
+    assert "set `records` to at least four" in failures(TaskTests, name="Right")[SUM]
+
+
+def test_records_without_a_column_are_told(failures):
+    found = failures(TaskTests, name="Right", records=[{"title": "a"}] * 4)
+    assert "has no column 'text'" in found[SUM]
