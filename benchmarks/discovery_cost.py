@@ -4,7 +4,7 @@ Folders with 10, 100, 1,000 and 5,000 made-up distributions (two in five have en
 one in fifty offers a component; 12 KB of core metadata each) are put in front of the import path of fresh processes,
 each of which lists the components of one group with name, distribution and version. Cold is without anything kept on
 disk by an earlier process, warm with it; of libraries that keep nothing both are the same. What a library itself takes
-to import is told apart, as a program that uses Hydra has imported most of it already. The libraries take turns; medians.
+to import is told apart, as a program that uses Hydra has imported most of it already. Medians, taken in turns.
 
     python benchmarks/discovery_cost.py [--rounds 9]
 """

@@ -148,19 +148,26 @@ def _imported(target: str) -> object:
 
 def _records(distribution: Distribution, group: str) -> list[InstalledEntryPoint]:
     identity = distribution.identity
+    location = Path(identity.location) if identity.location else None
     entries = (distribution.groups or {})[group]
     return [
         InstalledEntryPoint(
             name=name,
             group=group,
-            target=re.sub(r"\s*:\s*", ":", _EXTRAS.sub("", value)),
+            target=_target_of(value),
             distribution=identity.name,
             version=identity.version,
-            location=Path(identity.location) if identity.location else None,
+            location=location,
             editable=identity.editable,
         )
         for name, value in entries.items()
     ]
+
+
+def _target_of(value: str) -> str:
+    """A target without extras and blanks."""
+    plain = "[" not in value and len(value.split()) == 1
+    return value if plain else re.sub(r"\s*:\s*", ":", _EXTRAS.sub("", value))
 
 
 def _order(entry: InstalledEntryPoint) -> tuple[str, str]:

@@ -2,6 +2,7 @@ import copy
 import pickle
 import sys
 import threading
+import time
 import warnings
 from functools import partial
 
@@ -159,40 +160,58 @@ def test_names_are_sorted_and_the_first_registration_stays(registrations):
     assert all(name in registry and registry[name] is first[name] for name in first)
 
 
-def test_reading_is_safe_while_another_thread_registers(registry):
-    failures, done = [], threading.Event()
+def write(registry, number, end, own):
+    """Registers names of its own, names that every writer wants, and one that comes and goes."""
+    for count in range(400):
+        registry.register(f"own-{number}-{count}", (number, count))
+        own.append(f"own-{number}-{count}")
+        registry.register(f"shared-{count % 50}", number)
+        registry.register(f"passing-{number}", count)
+        assert registry.get(f"passing-{number}") == count
+        registry.unregister(f"passing-{number}")
+        if time.monotonic() > end:
+            return
 
-    def read():
-        while not done.is_set():
-            try:
-                names = registry.list()
-                assert names == sorted(names)
-                assert all(registry.get(name) is not None for name in names)
-                assert [name for name, _ in registry.items()][: len(names)] is not None
-                len(registry), repr(registry), list(registry)
-            except BaseException as error:
-                failures.append(error)
-                return
+
+def read(registry, number, end, own):
+    """Checks that what is listed is sorted, single and there, and that whoever was first stays."""
+    first = {}
+    while time.monotonic() < end:
+        names = registry.list()
+        assert names == sorted(set(names))
+        shared = {name: registry[name] for name in names if name.startswith("shared")}
+        assert all(first.setdefault(name, holder) == holder for name, holder in shared.items())
+        assert all(name in registry for name in names if not name.startswith("passing"))
+        assert min(len(registry), len(registry.items())) >= len(first)
+        assert repr(registry)
+
+
+def test_sixteen_threads_that_register_and_read_lose_and_double_no_name(registry):
+    failures, own, end = [], [], time.monotonic() + 2
+
+    def guarded(work, number):
+        try:
+            work(registry, number, end, own)
+        except BaseException as error:
+            failures.append(error)
 
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    sys.setswitchinterval(1e-5)
     try:
-        readers = [threading.Thread(target=read) for _ in range(3)]
-        writers = [
-            threading.Thread(target=lambda start=start: [registry.register(f"n{start + i}", i) for i in range(100)])
-            for start in (0, 1000)
-        ]
-        for thread in [*readers, *writers]:
-            thread.start()
-        for thread in writers:
-            thread.join()
-        done.set()
-        for thread in readers:
-            thread.join()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DuplicateRegistrationWarning)
+            threads = [threading.Thread(target=guarded, args=(work, n)) for work in (write, read) for n in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
     finally:
         sys.setswitchinterval(interval)
     assert failures == []
-    assert len(registry) == 200
+    assert len(own) > 1000
+    expected = {*own, *(f"shared-{number}" for number in range(50))}
+    assert set(registry.list()) == expected
+    assert len(registry) == len(expected) == len(own) + 50
 
 
 def test_a_registry_pickles_with_its_content(registry):
