@@ -140,9 +140,7 @@ def main() -> int:
     ours = {count: results["codex_addons", count] for count in COUNTS}
     theirs = results["importlib_metadata", 1000]
     ratio, whole = theirs[2] / ours[1000][2], (theirs[0] + theirs[2]) / (ours[1000][0] + ours[1000][2])
-    print(
-        f"\nwarm at 1,000: importlib_metadata takes {ratio:.1f} times as long (limit 10); with imports {whole:.1f} times"
-    )
+    print(f"\nwarm at 1,000: importlib_metadata takes {ratio:.1f} times as long (limit 10), with imports {whole:.1f}")
     growth = [(low, high, ours[high][2] / ours[low][2]) for low, high in pairwise(COUNTS)]
     for low, high, grown in growth:
         print(f"warm from {low:,} to {high:,}: {high // low} times as many distributions, {grown:.1f} times the time")

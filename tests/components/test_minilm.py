@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers.utils import logging as chatter
 
 from codex_ml.models.minilm import MiniLMConfig, minilm
@@ -63,8 +64,6 @@ def test_the_default_comes_from_the_installed_weights_without_a_word(capfd, capl
     assert model.config.id2label == {0: "0", 1: "1", 2: "2"}
     assert model.config.label2id == {"0": 0, "1": 1, "2": 2}
     assert logits(model, tokenizer).shape == (2, 3)
-    from safetensors.torch import load_file
-
     key = "encoder.layer.5.output.dense.weight"
     assert torch.equal(
         model.state_dict()[f"bert.{key}"], load_file(Path(spec.origin).parent / "model" / "model.safetensors")[key]
@@ -132,6 +131,134 @@ def test_pickled_weights_load_only_when_asked_for_by_name(tiny, folder):
     assert torch.equal(logits(model, tokenizer), logits(*tiny))
 
 
+def change_config(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+def write_index(folder, file, name="model.safetensors.index.json"):
+    weights = dict.fromkeys(load_file(folder / "model.safetensors"), file)
+    (folder / name).write_text(json.dumps({"metadata": {}, "weight_map": weights}))
+
+
+def hide_in_an_index(folder):
+    write_index(folder, "w2.bin")
+
+
+def hide_behind_a_name(folder):
+    change_config(folder, transformers_weights="adapter_model.bin")
+
+
+def hide_in_an_index_of_another_name(folder):
+    change_config(folder, transformers_weights="mine.safetensors.index.json")
+    write_index(folder, "w2.bin", "mine.safetensors.index.json")
+
+
+def hide_nothing(folder):
+    pass
+
+
+HIDING = [hide_in_an_index, hide_behind_a_name, hide_in_an_index_of_another_name, hide_nothing]
+
+
+def pickle_weights(folder, hide):
+    """Leaves nothing but pickles in a folder, and something that leads to them."""
+    hide(folder)
+    (folder / "model.safetensors").unlink()
+    for name in ("pytorch_model.bin", "w2.bin", "adapter_model.bin"):
+        (folder / name).write_bytes(b"a pickle")
+
+
+@pytest.mark.parametrize("hide", HIDING)
+def test_no_file_of_a_folder_leads_to_a_pickle(hide, folder, monkeypatch):
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was unpickled"))
+    pickle_weights(folder, hide)
+    with pytest.raises(ValueError, match=r"only pickled weights; model\.weights=pickle loads them"):
+        load(folder)
+
+
+def test_no_file_of_the_hub_leads_to_a_pickle(saved, tmp_path):
+    for hide in HIDING:
+        repository = tmp_path / f"models--nobody--{hide.__name__}"
+        place = repository / "snapshots" / "abc"
+        shutil.copytree(saved, place)
+        pickle_weights(place, hide)
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text("abc")
+    code = (
+        "import torch\nfrom codex_ml.models.minilm import minilm\n"
+        "def load(*_, **__): print('it was unpickled')\n"
+        "torch.load = load\n"
+        f"for name in {[hide.__name__ for hide in HIDING]}:\n"
+        f"    try: minilm({{'model_name': f'nobody/{{name}}', 'head': {HEAD!r}}})\n"
+        "    except ValueError as error: print(error)\n"
+    )
+    environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    told = done.stdout.splitlines()
+    assert len(told) == len(HIDING), done
+    assert all("pickled" in line and "model.weights=pickle loads them" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    "name", ["../w.safetensors", "/w.safetensors", "a/w.safetensors", "a\\w.safetensors", 1, "w.gguf"]
+)
+def test_weights_lie_beside_their_config(name, folder):
+    change_config(folder, transformers_weights=name)
+    with pytest.raises(ValueError, match=r"only in \*\.safetensors files beside its config\.json"):
+        load(folder)
+    change_config(folder, transformers_weights=None)
+    write_index(folder, name)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"only in \*\.safetensors files beside its config\.json"):
+        load(folder)
+
+
+@pytest.mark.parametrize("named", [None, "mine.safetensors", "mine.safetensors.index.json"])
+def test_weights_may_lie_in_several_files_and_bear_another_name(named, tiny, folder):
+    weights = load_file(folder / "model.safetensors")
+    if named == "mine.safetensors":
+        (folder / "model.safetensors").rename(folder / named)
+    else:
+        names = {key: f"part-{number % 2}.safetensors" for number, key in enumerate(weights)}
+        for file in set(names.values()):
+            save_file({key: weights[key] for key, name in names.items() if name == file}, folder / file)
+        index = {"metadata": {"total_size": 1}, "weight_map": names}
+        (folder / (named or "model.safetensors.index.json")).write_text(json.dumps(index))
+        (folder / "model.safetensors").unlink()
+    change_config(folder, transformers_weights=named)
+    assert torch.equal(logits(*load(folder)), logits(*tiny))
+
+
+@pytest.mark.parametrize("content", ["{bad", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": []}}'])
+def test_a_damaged_index_is_named(content, folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(ValueError, match=f"cannot load {folder}: .*is no index of weights"):
+        load(folder)
+
+
+def test_a_part_that_is_missing_is_named(folder):
+    write_index(folder, "part.safetensors")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"names part\.safetensors, which is not there"):
+        load(folder)
+
+
+@pytest.mark.parametrize("weights", ["safetensors", "pickle"])
+def test_an_adapter_beside_the_weights_is_refused(weights, folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
+    with pytest.raises(ValueError, match="holds an adapter"):
+        load(folder, weights=weights)
+
+
+@pytest.mark.parametrize("weights", ["safetensors", "pickle"])
+def test_a_file_of_another_format_is_not_looked_at(weights, folder):
+    (folder / "model.safetensors").rename(folder / "model.gguf")
+    with pytest.raises(ValueError, match=f"cannot load {folder}"):
+        load(folder, weights=weights)
+
+
 def test_other_labels_than_the_saved_ones_are_refused(saved):
     with pytest.raises(ValueError, match="a classifier over other labels"):
         load(saved, head={**HEAD, "labels": ["a", "b", "c"], "num_labels": 3})
@@ -173,6 +300,13 @@ def test_code_beside_the_weights_is_never_run(folder):
     (folder / "code.py").write_text("raise SystemExit('it ran')")
     with pytest.raises(ValueError, match="custom code"):
         load(folder)
+
+
+def test_no_part_of_a_config_asks_for_a_kernel_from_the_hub(tmp_path):
+    parts = {"attn_implementation": {"text_config": "somebody/kernel"}}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3", **parts}))
+    with pytest.raises(ValueError, match="asks for the attention 'somebody/kernel'"):
+        load(tmp_path, pretrained=False)
 
 
 def test_offline_and_not_cached_tells_the_way_out(tmp_path):

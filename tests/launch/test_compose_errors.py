@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from plugin_package import write_plugin
 
 from codex_ml.launch import assemble
+from plugin_package import write_plugin
 
 FOUR = ["model=minlm", "trainer.lrr=1", "trainer.lr=fast", "metric=[f2]"]
 FOUR_TOLD = [
@@ -130,6 +130,8 @@ def test_each_mistake_alone_gives_its_one_line(codex_run, override, told):
         ("hydra/job_logging=x", "there is no hydra/job_logging 'x'; the options: codex, default, disabled, stdout"),
         ("seed=99999999999999999999", "'seed' must be a whole number of at most 64 bits"),
         ("trainer.threads=100000", "trainer.threads must be at most 1024, not 100000"),
+        ("hydra.output_subdir=../x", "'hydra.output_subdir' must be the plain name of a folder, not '../x'"),
+        ("hydra.output_subdir=..", "'hydra.output_subdir' must be the plain name of a folder, not '..'"),
         ("data.columns={text:1.5}", "'data.columns.text' must be str, not 1.5; quote it if it is text"),
     ],
 )
@@ -418,3 +420,8 @@ def test_what_a_plugin_requires_is_told_by_its_own_name(codex_run, records, tmp_
     monkeypatch.syspath_prepend(tmp_path / "site")
     (line,) = codex_run("mode=check", *records, "metric=[needy]").problems
     assert line.endswith("metric 'needy' needs no-such-library, not installed: pip install no-such-library")
+
+
+def test_a_variable_that_is_not_there_to_be_copied_is_told(codex_run):
+    (line,) = codex_run("mode=check", "hydra.job.env_copy=[UNSET]").problems
+    assert line == "hydra.job.env_copy names 'UNSET', and there is no such variable here"

@@ -31,6 +31,15 @@ ATTACKS = {name: tree for name, (tree, _) in {**LIVE, **LIVE_IN_A_SWEEP}.items()
     "a sweeper": hydra(sweeper=EVIL),
     "a callback's argument": hydra(callbacks={"x": {"_target_": LOGGER, "_args_": [EVIL]}}),
     "a callback's option": hydra(callbacks={"x": {"_target_": LOGGER, "y": {"z": EVIL}}}),
+    "a callback that is null": hydra(callbacks={"x": None}),
+    "a callback that is a list": hydra(callbacks={"x": [1]}),
+    "a callback that is a text": hydra(callbacks={"x": "canary.Callback"}),
+    "a callback without a target": hydra(callbacks={"x": {"y": EVIL}}),
+    "a callback's call put off": hydra(callbacks={"x": {"_target_": LOGGER, "_partial_": True}}),
+    "a launcher's call put off": hydra(launcher={"_partial_": True}),
+    "a launcher's arguments": hydra(launcher={"_args_": [1]}),
+    "a sweeper's arguments": hydra(sweeper={"_args_": [1]}),
+    "a sweeper's call put off": hydra(sweeper={"_partial_": True}),
     "a place of Hydra's that calls nothing": hydra(help={"x": EVIL}),
     "a formatter's class": hydra(job_logging={"formatters": {"plain": {"class": "canary.Formatter"}}}),
     "a handler more": hydra(job_logging={"handlers": {"level": {"class": "canary.Handler"}}}),
@@ -125,6 +134,30 @@ def test_a_config_may_not_hold(attack, carrier, folder):
 @pytest.mark.parametrize("attack", SOME)
 def test_no_way_into_the_config_is_left_out_for(attack, carrier, folder):
     refused(folder, carrier, attack)
+
+
+@pytest.mark.parametrize("form", [[], ["--cfg", "hydra"], ["--hydra-help"], ["--multirun", "seed=1"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+hydra.callbacks.x=null",
+        "+hydra.callbacks.x=[1]",
+        "+hydra.callbacks.x=canary.Callback",
+        "+hydra.callbacks.x={}",
+        "+hydra.callbacks.x=${vars}",
+        "+hydra.callbacks.x._target_=null",
+        f"+hydra.callbacks.x={{_target_:{LOGGER},_partial_:true}}",
+        f"+hydra.callbacks.x={{_target_:{LOGGER},_args_:[1]}}",
+        "+hydra.launcher._partial_=true",
+        "+hydra.sweeper._args_=[1]",
+        "hydra.launcher=null",
+        "hydra.sweeper=null",
+    ],
+)
+def test_what_hydra_calls_is_named_and_called_as_it_is_meant_to_be(override, form, folder):
+    done = folder.run(override, *form)
+    assert_refused(folder, done, f"codex-run: {override}: ")
+    assert len(done.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["job_logging", "hydra_logging"])

@@ -114,7 +114,7 @@ def test_a_model_s_config_asks_for_no_kernel_from_the_hub(tiny):
         "hydra: {job_logging: {root: {level: 10}, handlers: {console: {level: ERROR}}}}",
         "hydra: {hydra_logging: {root: {level: WARNING}}}",
         "hydra: {job: {env_set: {OMP_NUM_THREADS: '${trainer.threads}', HF_HUB_OFFLINE: '1', WANDB_MODE: offline}}}",
-        "hydra: {job: {env_set: {NUMBER: '${hydra.job.num}', DATA_PATH: x}, env_copy: [PATH]}}",
+        "hydra: {job: {env_set: {CUDA_VISIBLE_DEVICES: '${hydra.job.num}', TZ: UTC}, env_copy: [PATH]}}",
         "hydra: {sweeper: {max_batch_size: '${vars.n}', params: {seed: '1,2'}}}\nvars: {n: 2}",
         "hydra: {callbacks: {x: {_target_: hydra.experimental.callbacks.LogJobReturnCallback}}}",
         "hydra: {run: {dir: 'runs/${task.name}-${now:%H}'}, sweep: {dir: '${run.root}/x'}, verbose: true}",

@@ -12,6 +12,7 @@ from typing import Any
 
 __all__ = ["ChildError", "forked", "spawned"]
 
+# -P: what it imports comes from where this process would take it, never from the folder that it happens to start in.
 # Its standard output is kept for the answer: what an import prints goes nowhere.
 _PROGRAM = """\
 import importlib, json, os, sys
@@ -44,7 +45,7 @@ def spawned(function: str, *arguments: Any) -> Any:
     """
     asked = json.dumps([[each for each in sys.path if isinstance(each, str)], function, arguments])
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM],
+        [sys.executable, "-P", "-c", _PROGRAM],
         input=asked.encode(),
         capture_output=True,
         check=False,

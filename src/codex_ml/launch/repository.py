@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+
 import yaml
 from hydra._internal.config_repository import ConfigRepository
-from hydra.core.default_element import ConfigDefault
+from hydra.core.default_element import ConfigDefault, GroupDefault, InputDefault
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
@@ -12,10 +15,17 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from codex_ml.errors import Problem
+from codex_ml.launch.config_source import split
 from codex_ml.launch.layers import file_at
 from codex_ml.launch.paths import shown
+from codex_ml.launch.sources import line_of_choice
 
 __all__ = ["Repository", "UnreadableConfigError"]
+
+
+# A source takes a path as it is: out of its folder, or to any file of the disk, which then counts as the source's own.
+_OUTSIDE = re.compile(r"(?:^|/)(?:\.{0,2}/|\.{1,2}$|[A-Za-z]:)|\\")
+_REFUSED = "is refused: a config is named by its place in its group, without '..', empty or absolute parts"
 
 
 class UnreadableConfigError(HydraException):
@@ -38,8 +48,11 @@ class Repository(ConfigRepository):
         """Reads a config; None where there is none.
 
         Raises:
-            UnreadableConfigError: It is no YAML, no text, no mapping, or its defaults list is none.
+            UnreadableConfigError: It is no YAML, no text, no mapping, or its defaults list is none; or its path, or one
+                in its defaults list, leads out of the folders that configs come from.
         """
+        if _OUTSIDE.search(config_path):
+            raise UnreadableConfigError(config_path, Problem(f"'{config_path}' {_REFUSED}", _chosen_by(config_path)))
         try:
             result = super().load_config(config_path)
         except (yaml.YAMLError, OmegaConfBaseException, ValueError, OSError) as error:
@@ -47,6 +60,9 @@ class Repository(ConfigRepository):
         message = "" if result is None else _wrong(config_path, result)
         if message:
             raise UnreadableConfigError(config_path, Problem(message, self._shown(config_path)))
+        for name in _names(result.defaults_list or ()) if result is not None else ():
+            if _OUTSIDE.search(name):
+                raise UnreadableConfigError(config_path, Problem(f"'{name}' {_REFUSED}", self._line(config_path, name)))
         return result
 
     def file_of(self, config_path: str) -> str:
@@ -56,6 +72,11 @@ class Repository(ConfigRepository):
 
     def _shown(self, config_path: str) -> str:
         return shown(self.file_of(config_path) or config_path)
+
+    def _line(self, config_path: str, name: str) -> str:
+        file = self.file_of(config_path)
+        line = line_of_choice(file, name=name.lstrip("/")) or line_of_choice(file, group=name)
+        return f"{shown(file)}:{line}" if line else self._shown(config_path)
 
     def _problem(self, config_path: str, error: Exception) -> Problem:
         file = self._shown(config_path)
@@ -68,6 +89,25 @@ class Repository(ConfigRepository):
         if isinstance(error, OSError):
             return Problem(f"this file cannot be read: {error.strerror or error}", file)
         return Problem(str(error).partition("\n")[0], file)
+
+
+def _names(defaults: Sequence[InputDefault]) -> Iterator[str]:
+    """The groups and options of a defaults list; a group may be told from the top."""
+    for default in defaults:
+        if isinstance(default, ConfigDefault):
+            yield str(default.path).removeprefix("/")
+        elif isinstance(default, GroupDefault):
+            yield str(default.group).removeprefix("/")
+            yield from default.value if isinstance(default.value, list) else [str(default.value)]
+
+
+def _chosen_by(config_path: str) -> str:
+    """The choice that a config's path comes from, as one would type it."""
+    group, name = split(config_path)
+    outside = _OUTSIDE.search(config_path)
+    if outside and (outside.start() == 0 or _OUTSIDE.search(f"{group}/")):
+        group, name = config_path[: outside.start()], config_path[outside.start() + 1 :]
+    return f"{group}={name}" if group else f"--config-name {config_path}"
 
 
 def _wrong(config_path: str, result: ConfigResult) -> str:

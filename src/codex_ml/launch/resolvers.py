@@ -16,7 +16,9 @@ def register() -> None:
     OmegaConf.register_new_resolver("codex.factory", _factory, replace=True)
 
 
-def _factory(group: str, name: str) -> Any:
+def _factory(group: str, name: str, *, _node_: Any) -> Any:
+    if _node_._key() != "factory":
+        raise ValueError("codex.factory stands for a component where its group put it, under the key 'factory' alone")
     # Only what an entry point names is ever reached: a config chooses among what is installed.
     for kind in registries.KINDS:
         if registries.GROUPS[kind] == f"codex_ml.{group}":

@@ -6,22 +6,21 @@ name; both happen before a run's function is called. So these rules are applied 
 
 from __future__ import annotations
 
-import fnmatch
-import logging
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import reprlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from codex_ml import registries
 from codex_ml.errors import Problem
+from codex_ml.launch import safe_environment, safe_logging
 from codex_ml.launch.config_source import factory_of
 from codex_ml.launch.loader import Loader
 from codex_ml.launch.nodes import written_out
+from codex_ml.launch.settled import INTERPOLATION, raw, settled, walk
 from codex_ml.launch.sources import Sources
 
 __all__ = ["problems"]
@@ -45,29 +44,9 @@ _TARGETS = {
         }
     ),
 }
+# Keywords of Hydra's `instantiate`.
+_CALLED_WITH = ("_args_", "_convert_", "_partial_", "_recursive_")
 _LOGGING = ("job_logging", "hydra_logging")
-# Variables through which a child process, an interpreter, a shared library or a tool runs code of another's choice.
-_VARIABLES = (
-    *("LD_*", "DYLD_*", "PYTHON*", "PATH", "*LIBRARY_PATH", "HYDRA_*", "CODEX_*", "GIT_*", "PIP_*", "SETUPTOOLS_*"),
-    *(
-        "BASH*",
-        "ENV",
-        "SHELL*",
-        "IFS",
-        "PS4",
-        "PROMPT_*",
-        "ZDOTDIR",
-        "HOME",
-        "USERPROFILE",
-        "XDG_*",
-        "EDITOR",
-        "VISUAL",
-    ),
-    *("PAGER", "BROWSER", "LESSOPEN", "CC", "CXX", "NVCC*", "*FLAGS", "CUDA_HOME", "CUDA_PATH", "*_INJECTION*"),
-    *("*_PLUGIN*", "*PRELOAD*", "*_HOOK*", "OMP_TOOL*", "GCONV_*", "OPENSSL_*", "*TRUST_REMOTE_CODE*", "MPL*"),
-    *("TORCHINDUCTOR_*", "TORCH_EXTENSIONS_*", "TRITON_*", "NUMBA_*", "ARROW_*", "HADOOP_*", "JAVA_*", "_JAVA_*"),
-    *("NODE_*", "PERL5*", "RUBY*", "COVERAGE_*", "PYTEST_*", "RAY_*", "SLURM_*", "SBATCH_*", "SRUN_*"),
-)
 # Launcher options that end up in a shell script or as code of a worker: a person types them, a file doesn't. So it is
 # with a cluster's address, for what the cluster answers is unpickled.
 _COMMAND_LINE_ONLY = frozenset(
@@ -79,13 +58,8 @@ _COMMAND_LINE_ONLY = frozenset(
 _HARMLESS = (None, "", [], {}, "auto", "local")
 # Older joblibs evaluate it.
 _PRE_DISPATCH = re.compile(r"all|[\d\s.*+/-]*(n_jobs)?[\d\s.*+/-]*")
-_INTERPOLATION = re.compile(r"(?<!\\)(?:\\\\)*\$\{")
+_PLAIN_NAME = re.compile(r"[\w.-]*\w[\w.-]*")
 _RESOLVER_OF_PARTS = re.compile(r"\$\{[^{}:]*(?:\$\{[^{}]*\}[^{}:]*)+:")
-# Where a text may begin that logging is not to take for ext://..., whatever its interpolations turn out to be; and no
-# program reads a file of such a name.
-_LOG_FILE = re.compile(
-    r"(?:\$\{hydra\.runtime\.output_dir\}/|(?=[a-z]*[^a-z:$])|(?=[a-z]:)).*\.(?:log|txt|out)", flags=re.DOTALL
-)
 
 
 def problems(config: DictConfig, sources: Sources, loader: Loader) -> list[Problem]:
@@ -102,24 +76,11 @@ def problems(config: DictConfig, sources: Sources, loader: Loader) -> list[Probl
     return found
 
 
-def _walk(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Every `(path, key, value)` of a plain tree."""
-    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list | tuple) else ()
-    for key, value in items:
-        where = f"{path}.{key}" if path else str(key)
-        yield where, str(key), value
-        yield from _walk(value, where)
-
-
-def _raw(node: Any) -> Any:
-    return OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig | ListConfig) else node
-
-
 def _job(config: DictConfig) -> Iterator[tuple[str, str]]:
     for name in config:
         if name == "hydra":
             continue
-        for path, key, value in _walk({name: _raw(config._get_node(name))}):
+        for path, key, value in walk({name: raw(config._get_node(name))}):
             if key == "_target_":
                 yield path, f"'{path}' is refused: a config names registered components, never code ({value!r})"
             elif key == "factory" and path.partition(".")[0] in registries.KINDS:
@@ -142,16 +103,24 @@ def _hydra(config: DictConfig, sources: Sources, loader: Loader) -> Iterator[tup
     if not isinstance(hydra, DictConfig) or not all(written_out(node) for node in (hydra, hydra._get_node("job"))):
         yield "hydra", "'hydra' and 'hydra.job' must be mappings that are written out"
         return
-    for path, key, value in _walk(_raw(hydra), "hydra"):
+    for path, key, value in walk(raw(hydra), "hydra"):
         if key == "_target_" and not _allowed_place(path):
             yield path, f"'{path}' is refused: a config may not name code to run ({value!r})"
         elif not path.startswith(("hydra.overrides.", "hydra.job.override_dirname")):  # the command line once more
             yield from _resolver(path, value)
+    # Where nothing but a placeholder stands, what was chosen has been refused already.
+    replaced = {path.split("/")[1] for path in loader.placeholders if path.startswith("hydra/")}
     for place in _TARGETS:
-        yield from _targets(hydra, place)
+        if place not in replaced:
+            yield from _targets(hydra, place)
     for name in _LOGGING:
-        yield from _logging(hydra, name, sources, loader)
-    yield from _environment(hydra.job)
+        if name not in replaced:
+            yield from safe_logging.problems(hydra, name, sources, loader)
+    yield from safe_environment.problems(hydra.job)
+    subdir: Any = hydra._get_node("output_subdir")
+    subdir = None if subdir is None else subdir._value()
+    if not (subdir is None or (isinstance(subdir, str) and _PLAIN_NAME.fullmatch(subdir))):
+        yield "hydra.output_subdir", f"'hydra.output_subdir' must be the plain name of a folder, not {subdir!r}"
     yield from _launcher(hydra, sources, loader)
 
 
@@ -160,110 +129,40 @@ def _allowed_place(path: str) -> bool:
     return parts in (["launcher"], ["sweeper"]) or (len(parts) == 2 and parts[0] == "callbacks")
 
 
-def _settle(parent: Any, key: Any, only: str | None = None) -> None:
-    """Puts their values in the place of interpolations, of all or of those under one key."""
-    node = parent._get_node(key)
-    if node is None:
-        return
-    if node._is_interpolation():
-        if only in (None, key):
-            value = parent[key]
-            value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-            with read_write(parent), open_dict(parent):
-                parent[key] = _escaped(value)
-    elif isinstance(node, DictConfig | ListConfig) and not (node._is_none() or node._is_missing()):
-        for inner in list(node) if isinstance(node, DictConfig) else range(len(node)):
-            _settle(node, inner, only)
-
-
-def _escaped(value: Any) -> Any:
-    """A value that is to be taken as it is, in a config."""
-    if isinstance(value, str):
-        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
-    if isinstance(value, dict):
-        return {key: _escaped(item) for key, item in value.items()}
-    return [_escaped(item) for item in value] if isinstance(value, list) else value
-
-
-def _settled(hydra: DictConfig, key: str, only: str | None = None) -> Iterator[tuple[str, str]]:
-    try:
-        _settle(hydra, key, only)
-    except OmegaConfBaseException as error:
-        yield f"hydra.{key}", f"'hydra.{key}' must be known before the run: {str(error).partition(chr(10))[0]}"
-
-
 def _targets(hydra: DictConfig, place: str) -> Iterator[tuple[str, str]]:
-    unknown = [*_settled(hydra, place)]
-    values = _raw(hydra._get_node(place))
-    if unknown or not (values is None or isinstance(values, dict)):
-        yield from unknown or [(f"hydra.{place}", f"'hydra.{place}' must be a mapping")]
+    unknown = [*settled(hydra, place)]
+    values, top = raw(hydra._get_node(place)), f"hydra.{place}"
+    if unknown or (place != "callbacks" and not isinstance(values, dict)):
+        yield from unknown or [(top, f"'{top}' must be a mapping")]
+    elif place != "callbacks":
+        yield from _target(values, top, place)
+    elif not (values is None or isinstance(values, dict)):
+        yield top, f"'{top}' must be a mapping"
+    else:
+        for name, entry in (values or {}).items():
+            yield from _target(entry, f"{top}.{name}", place)
+
+
+def _target(entry: Any, path: str, place: str) -> Iterator[tuple[str, str]]:
+    known = ", ".join(sorted(target.rpartition(".")[2] for target in _TARGETS[place]))
+    if not isinstance(entry, dict) or "_target_" not in entry:
+        yield path, f"'{path}' must be a mapping with a _target_, not {reprlib.repr(entry)}; known here are {known}"
         return
-    for path, key, value in _walk(values or {}, f"hydra.{place}"):
-        if key != "_target_":
-            continue
-        if not _allowed_place(path):
-            yield path, f"'{path}' is refused: a config may not name code to run ({value!r})"
-        elif str(value) not in _TARGETS[place]:
-            known = ", ".join(sorted(target.rpartition(".")[2] for target in _TARGETS[place]))
-            yield path, f"'{path}' may not be {value!r}; known here are {known}"
-
-
-def _shipped(name: str, sources: Sources, loader: Loader) -> Iterator[Any]:
-    """The logging options that something installed ships: those of `pkg://` sources (see search_paths)."""
-    chosen = [layer.result for layer in sources.layers if layer.package == f"hydra.{name}"]
-    if chosen and all(str(result.path).startswith("pkg://") for result in chosen):
-        yield from (_raw(result.config) for result in chosen)
-        return
-    group = f"hydra/{name}"
-    for source in loader.repository.get_sources():
-        if source.scheme() == "pkg" and source.is_group(group):
-            yield from (_raw(source.load_config(f"{group}/{option}").config) for option in source.list(group, None))
-
-
-def _logging(hydra: DictConfig, name: str, sources: Sources, loader: Loader) -> Iterator[tuple[str, str]]:
-    path = f"hydra.{name}"
-    unknown = [*_settled(hydra, name, only="level")]
-    actual = _raw(hydra._get_node(name))
-    if not unknown and not any(_masked(actual) == _masked(option) for option in _shipped(name, sources, loader)):
-        allowed = "only the levels and 'filename' may be set, for its classes are called"
-        unknown = [(path, f"'{path}' must be one of the options of hydra/{name} as shipped; {allowed}")]
-    yield from unknown
-    levels = logging.getLevelNamesMapping()
-    for where, key, value in () if unknown else _walk(actual, path):
-        if key == "level" and not (isinstance(value, int) or (isinstance(value, str) and value in levels)):
-            yield where, f"'{where}' must be one of {', '.join(levels)}, not {value!r}"
-        elif key == "filename" and not (isinstance(value, str) and _LOG_FILE.fullmatch(value)):
-            form = "begin with a folder or ${hydra.runtime.output_dir}/ and end in .log, .txt or .out"
-            yield where, f"'{where}' must {form}, not {value!r}"
-
-
-def _masked(node: Any, *path: str) -> Any:
-    """Without what a user may set: the level of the root, a logger or a handler, and a handler's file name."""
-    if not isinstance(node, Mapping):
-        return node
-    entry = path == ("root",) or (len(path) == 2 and path[0] in ("handlers", "loggers"))
-    masked = {key: _masked(value, *path, str(key)) for key, value in node.items() if not (entry and key == "level")}
-    return masked | {"filename": ""} if entry and "filename" in masked else masked
-
-
-def _environment(job: DictConfig) -> Iterator[tuple[str, str]]:
-    path, variables = "hydra.job.env_set", _raw(job._get_node("env_set"))
-    if not isinstance(variables, Mapping):
-        yield path, f"'{path}' must be a mapping that is written out"
-        return
-    for name, value in variables.items():
-        # What hydra.job.env_copy took from this environment is there already.
-        copied = name in (_raw(job._get_node("env_copy")) or ()) and value == os.environ.get(str(name))
-        if not copied and any(fnmatch.fnmatchcase(str(name).upper(), pattern) for pattern in _VARIABLES):
-            yield f"{path}.{name}", f"'{path}.{name}' is refused: this variable can run code; set it in the shell"
+    for where, key, value in walk(entry, path):
+        if key == "_target_" and where != f"{path}._target_":
+            yield where, f"'{where}' is refused: a config may not name code to run ({value!r})"
+        elif key == "_target_" and str(value) not in _TARGETS[place]:
+            yield where, f"'{where}' may not be {value!r}; known here are {known}"
+        elif key in _CALLED_WITH:
+            yield where, f"'{where}' is refused: how the target is called is no setting; remove it"
 
 
 def _launcher(hydra: DictConfig, sources: Sources, loader: Loader) -> Iterator[tuple[str, str]]:
     top, written = "hydra.launcher", loader.yaml_launcher
     if isinstance(written, str):
         yield top, f"'{top}' must be a mapping that is written out"
-    risky = {path for path, key, value in _walk(written, top) if key in _COMMAND_LINE_ONLY and value not in _HARMLESS}
-    for path, key, value in _walk(_raw(hydra._get_node("launcher")), top):
+    risky = {path for path, key, value in walk(written, top) if key in _COMMAND_LINE_ONLY and value not in _HARMLESS}
+    for path, key, value in walk(raw(hydra._get_node("launcher")), top):
         if key in _COMMAND_LINE_ONLY:
             if value not in _HARMLESS and (path in risky or not _typed(path, sources.overrides)):
                 yield path, f"'{path}' counts only from the command line, for it can run code; pass {path}=..."
@@ -286,5 +185,5 @@ def _typed(path: str, overrides: Sequence[Override]) -> bool:
             for part in path.removeprefix(f"{key}.").split("."):
                 value = value.get(part) if isinstance(value, dict) else None
             given += [value] if value is not None else []
-    texts = (text for _, _, text in _walk(given) if isinstance(text, str))
-    return bool(given) and not any(_INTERPOLATION.search(text) for text in texts)
+    texts = (text for _, _, text in walk(given) if isinstance(text, str))
+    return bool(given) and not any(INTERPOLATION.search(text) for text in texts)

@@ -20,6 +20,9 @@ def of_failure(error: BaseException, override: Override | None = None) -> str:
     """What to say of anything else: a failure's first and last line, or its cause's where that says more."""
     if isinstance(error, RecursionError):
         return "a YAML file builds on itself: it may not bear the name of the option that its defaults list names"
+    if type(error) is KeyError:
+        # Raised by Hydra itself for this alone.
+        return f"hydra.job.env_copy names {error}, and there is no such variable here"
     text = str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     twice = any(phrase in text for phrase in ("appears more than once", "Multiple values for", "An item is already at"))

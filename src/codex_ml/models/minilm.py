@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from codex_addons.component import component
 from codex_addons.errors import closest
+from codex_ml.models.weights import read_safetensors, refuse_adapter
 
 __all__ = ["MiniLMConfig", "minilm"]
 
@@ -111,6 +112,7 @@ def minilm(config: dict[str, Any]) -> tuple[Any, Any]:
         "local_files_only": isinstance(source, Path),
     }
     with _quiet(), _explained(source, options):
+        refuse_adapter(source, origin["revision"])
         architecture = AutoConfig.from_pretrained(str(source), **origin)
         _refuse_kernels(architecture, source)
         _change(architecture, options.config)
@@ -160,12 +162,13 @@ def _source(options: MiniLMConfig) -> Path | str:
 
 def _refuse_kernels(architecture: Any, source: Path | str) -> None:
     # Any other attention may be code from the hub, and a model's own config.json can ask for it.
-    chosen = getattr(architecture, "_attn_implementation", None)
-    if chosen not in (None, "eager", "sdpa", "flex_attention"):
-        raise ValueError(
-            f"model.model_name: the config.json of {source} asks for the attention {chosen!r}, which may be code from "
-            "the hub; remove it there"
-        )
+    for part in (architecture, *(getattr(architecture, name, None) for name in architecture.sub_configs)):
+        chosen = getattr(part, "_attn_implementation", None)
+        if chosen not in (None, "eager", "sdpa", "flex_attention"):
+            raise ValueError(
+                f"model.model_name: the config.json of {source} asks for the attention {chosen!r}, which may be code "
+                "from the hub; remove it there"
+            )
 
 
 def _change(architecture: Any, changes: dict[str, Any]) -> None:
@@ -191,14 +194,17 @@ def _load(source: Path | str, options: MiniLMConfig, architecture: Any, origin: 
     if not options.pretrained:
         log.info("model: the architecture of %s, weights from the seed", source)
         return AutoModelForSequenceClassification.from_config(architecture, trust_remote_code=False)
-    model, report = AutoModelForSequenceClassification.from_pretrained(
-        str(source),
-        config=architecture,
-        use_safetensors=options.weights == "safetensors",
-        dtype=torch.float32,
-        output_loading_info=True,
-        **origin,
-    )
+    wanted: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True}
+    if options.weights == "pickle":
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            str(source), config=architecture, use_safetensors=False, **wanted, **origin
+        )
+    else:
+        tensors = read_safetensors(source, getattr(architecture, "transformers_weights", None), origin["revision"])
+        with torch.device("meta"):  # for its class alone: without a name the factory makes no model from tensors
+            draft: Any = AutoModelForSequenceClassification.from_config(architecture, trust_remote_code=False)
+        model, report = type(draft).from_pretrained(None, config=draft.config, state_dict=tensors, **wanted)
+        model.config.name_or_path = str(source)
     # A new head is expected, and a new pooler on weights from masked language modelling; anything else is a mistake.
     body = f"{model.base_model_prefix}."
     missing = sorted(key for key in report["missing_keys"] if key.startswith(body) and ".pooler." not in key)
@@ -250,10 +256,6 @@ def _explained(source: Path | str, options: MiniLMConfig) -> Iterator[None]:
             reason = (
                 "its weights have other shapes than this task and model.config ask for (a classifier over other "
                 "labels, another width)"
-            )
-        elif options.weights == "safetensors" and any(source.glob("*.bin")):
-            reason = (
-                "it has only pickled weights; model.weights=pickle loads them: do so only if you trust their source"
             )
         raise ValueError(f"model.model_name: cannot load {source}: {reason}") from error
 

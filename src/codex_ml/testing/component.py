@@ -192,7 +192,7 @@ class ComponentTests:
 
 def _imported(module: str) -> list[str]:
     """What is imported with a module, by a fresh interpreter; the names at the top."""
-    command = [sys.executable, "-c", _IMPORT, json.dumps(sys.path), module]
+    command = [sys.executable, "-P", "-c", _IMPORT, json.dumps(sys.path), module]
     ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     marked = [line for line in ended.stdout.splitlines() if line.startswith(_MARK)]
     if ended.returncode or not marked:
