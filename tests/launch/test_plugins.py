@@ -8,6 +8,7 @@ import textwrap
 from itertools import count
 
 import pytest
+
 from plugin_package import write_plugin
 
 SOURCE = '''

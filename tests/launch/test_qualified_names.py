@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from plugin_package import write_plugin
 
 METRIC = '''

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from plugin_package import write_plugin
 
 from codex_addons.errors import PluginLoadError, UnknownComponentError
 from codex_ml.launch.conversion import REQUIRED
 from codex_ml.launch.declarations import schema_of
 from codex_ml.launch.schema import read_schema
+from plugin_package import write_plugin
 
 if TYPE_CHECKING:
     from nowhere import Unseen
