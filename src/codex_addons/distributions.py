@@ -18,11 +18,8 @@ from codex_addons.metadata_folders import Distribution, Identity, canonical, par
 
 __all__ = ["visible"]
 
-# For so long a folder that is unchanged itself is not looked into again: a launcher asks many times in one run.
-_FRESH_SECONDS = 1.0
-
-# Folder or file on the import path → its stamp, when it was looked into, and what was found.
-_scanned: dict[str, tuple[Stamp, float, tuple[Distribution, ...]]] = {}
+# Zip file or egg on the import path → its stamp, and what was found in it.
+_read: dict[str, tuple[Stamp, tuple[Distribution, ...]]] = {}
 
 
 def visible() -> Iterable[Distribution]:
@@ -49,15 +46,16 @@ def _on(entry: str) -> tuple[Distribution, ...]:
         status, stamp = os.stat(entry), stamp_of(entry)
     except (OSError, ValueError):
         return ()
-    before, looked, kept = _scanned.get(entry, ((), 0.0, ()))
-    if before == stamp and time.monotonic() - looked < _FRESH_SECONDS:
+    if stat.S_ISDIR(status.st_mode) and not entry.endswith(".egg"):
+        return distributions_in(entry)
+    before, kept = _read.get(entry, ((), ()))
+    if before == stamp:
         return kept
-    looked, now = time.monotonic(), time.time_ns()
-    plain = stat.S_ISDIR(status.st_mode) and not entry.endswith(".egg")
-    distributions = distributions_in(entry) if plain else tuple(_through_library(entry))
+    now = time.time_ns()
+    found = tuple(_through_library(entry))
     if is_settled(stamp, now):
-        _scanned[entry] = (stamp, looked, distributions)
-    return distributions
+        _read[entry] = (stamp, found)
+    return found
 
 
 def _through_library(entry: str) -> Iterator[Distribution]:

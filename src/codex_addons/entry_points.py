@@ -132,7 +132,13 @@ def load(entry: InstalledEntryPoint, require_api: str = "v1") -> object:
             cause=cause,
         ) from cause
     if declared != require_api:
-        raise ApiVersionError(name=entry.name, distribution=entry.distribution, declared=declared, required=require_api)
+        raise ApiVersionError(
+            name=entry.name,
+            distribution=entry.distribution,
+            version=entry.version,
+            declared=declared,
+            required=require_api,
+        )
     return loaded
 
 

@@ -54,7 +54,7 @@ class UnknownComponentError(CodexAddonsError, KeyError):
         names = sorted(candidates)
         self.kind = kind
         self.name = name
-        self.matches: tuple[str, ...] = tuple(closest(name, names)) if names else ()
+        self.matches: tuple[str, ...] = tuple(closest(str(name), names)) if names else ()
         meant = f" Did you mean {' or '.join(map(repr, self.matches))}?" if self.matches else ""
         if not names:
             listing = "There is none at all of this kind."
@@ -97,11 +97,12 @@ class ApiVersionError(PluginLoadError):
         required: The version that was asked for.
     """
 
-    def __init__(self, *, name: str, distribution: str, declared: str, required: str) -> None:
+    def __init__(self, *, name: str, distribution: str, declared: str, required: str, version: str = "") -> None:
         self.declared = declared
         self.required = required
         message = (
-            f"{name!r} of {distribution} declares the plugin API {declared!r}, and {required!r} is required: "
+            f"{name!r} of {distribution}{version and f' {version}'} declares the plugin API {declared!r}, "
+            f"and {required!r} is required: "
             f"install a version of {distribution} made for {required!r}."
         )
         super().__init__(message, name=name, distribution=distribution)

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from codex_addons.cache import cache_home, read_json, write_json
@@ -44,32 +44,57 @@ def is_settled(stamp: Stamp, now_ns: int) -> bool:
     return now_ns - max(stamp[:2]) > _SETTLED_NS
 
 
+class _Known(NamedTuple):
+    """The distributions of a folder and the paths and stamps by which they are known to be still the same."""
+
+    found: tuple[Distribution, ...]
+    sources: tuple[str, ...]
+    digest: int
+
+    @property
+    def is_current(self) -> bool:
+        try:
+            return _digest(map(stamp_of, self.sources)) == self.digest
+        except OSError:
+            return False
+
+
+_remembered: dict[str, _Known] = {}
+
+
 def distributions_in(folder: str) -> tuple[Distribution, ...]:
-    """The distributions of a folder, sorted by the names of their metadata folders: those kept, or read now."""
+    """The distributions of a folder, sorted by the names of their metadata folders: those known, or read now."""
+    remembered = _remembered.pop(folder, None)
     file = _file(folder)
-    kept = _kept(file, folder) if file else None
-    if kept is not None:
-        return kept
+    if remembered is None or not remembered.is_current:
+        remembered = _kept(file, folder) if file else None
+    if remembered is None:
+        found, remembered = _scanned(folder)
+        if remembered is None:
+            return found
+        if file:
+            rows = [_row(each) for each in found]
+            write_json(file, {"format": _FORMAT, "folder": folder, "stamp": remembered.digest, "rows": rows})
+    _remembered[folder] = remembered
+    return remembered.found
+
+
+def _scanned(folder: str) -> tuple[tuple[Distribution, ...], _Known | None]:
+    """What is read from a folder now, and the same with its stamps unless something changed a moment ago."""
     now = time.time_ns()
     try:
         children = sorted(child for child in os.listdir(folder) if is_metadata_folder(child))
     except OSError:
-        return ()
+        return (), None
     found = tuple(_read(f"{folder}/{child}") for child in children)
+    sources = (folder, *_sources(found))
     try:
         # After reading, and settled before it: what is kept is what was read.
-        stamps = [stamp_of(folder), *map(stamp_of, _sources(found))]
+        stamps = list(map(stamp_of, sources))
     except OSError:
-        return found
-    if file and all(is_settled(stamp, now) for stamp in stamps):
-        content = {
-            "format": _FORMAT,
-            "folder": folder,
-            "stamp": _digest(stamps),
-            "rows": [_row(each) for each in found],
-        }
-        write_json(file, content)
-    return found
+        return found, None
+    settled = all(is_settled(stamp, now) for stamp in stamps)
+    return found, _Known(found, sources, _digest(stamps)) if settled else None
 
 
 def _read(path: str) -> Distribution:
@@ -87,16 +112,13 @@ def _file(folder: str) -> Path | None:
     return home / "entry_points" / name if home else None
 
 
-def _kept(file: Path, folder: str) -> tuple[Distribution, ...] | None:
+def _kept(file: Path, folder: str) -> _Known | None:
     content = read_json(file)
     if content is None or (content["format"], content["folder"]) != (_FORMAT, folder):
         return None
     found = tuple(_restored(folder, *row) for row in content["rows"])
-    try:
-        same = content["stamp"] == _digest([stamp_of(folder), *map(stamp_of, _sources(found))])
-    except OSError:
-        return None
-    return found if same else None
+    known = _Known(found, (folder, *_sources(found)), content["stamp"])
+    return known if known.is_current else None
 
 
 def _row(each: Distribution) -> list[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
 from codex_addons.errors import DuplicateRegistrationWarning, PluginLoadError, UnknownComponentError
-from codex_addons.registry_entries import Alias, Description, Entry, described_as, resolved, shown
+from codex_addons.registry_entries import Alias, Description, Entry, described_as, last_alias, resolved, shown
 
 __all__ = ["Description", "Registry"]
 
@@ -34,6 +34,7 @@ class Registry:
         self.kind = kind
         # Replaced as a whole and never changed, so that readers need no lock. Values are entries or aliases.
         self._content: Mapping[str, Entry | Alias] = {}
+        self._overridden: dict[str, list[Entry | Alias | None]] = {}
         self._lock = threading.RLock()
 
     @overload
@@ -97,7 +98,7 @@ class Registry:
             UnknownComponentError: There is no such name.
         """
         with self._lock:
-            if name not in self._content:
+            if not isinstance(name, str) or name not in self._content:  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise self._unknown(name)
             self._content = self._without(name)
 
@@ -105,14 +106,23 @@ class Registry:
     def override(self, name: str, obj: T, **meta: Any) -> Generator[T]:
         """Puts an object under a name inside a `with` block, for tests, then restores what was there, or nothing."""
         _check_name(name, self.kind)
+        mine = Entry(obj, meta)
         with self._lock:
-            before = self._content.get(name)
-            self._content = {**self._content, name: Entry(obj, meta)}
+            # Lowest is what was there; those above may end in any order.
+            layers = self._overridden.setdefault(name, [self._content.get(name)])
+            layers.append(mine)
+            self._put(name, mine)
         try:
             yield obj
         finally:
             with self._lock:
-                self._content = self._without(name) if before is None else {**self._content, name: before}
+                layers[:] = [layer for layer in layers if layer is not mine]
+                self._put(name, layers[-1])
+                if len(layers) == 1:
+                    del self._overridden[name]
+
+    def _put(self, name: str, entry: Entry | Alias | None) -> None:
+        self._content = self._without(name) if entry is None else {**self._content, name: entry}
 
     def load_from_entry_points(self, group: str, require_api: str = "v1") -> tuple[int, dict[str, str]]:
         """Loads and registers every entry point of a group; a broken one stops nothing.
@@ -209,6 +219,7 @@ class Registry:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._overridden = {}
         self._lock = threading.RLock()
 
     def _find(self, name: str) -> Entry | None:
@@ -217,7 +228,8 @@ class Registry:
         found = resolved(content, name)
         given = content.get(name) if found else None
         if found is not None and isinstance(given, Alias):
-            warnings.warn(f"{self.kind}: {name!r} is an old name; {given.advice}.", DeprecationWarning, stacklevel=3)
+            advice = last_alias(content, given).advice
+            warnings.warn(f"{self.kind}: {name!r} is an old name; {advice}.", DeprecationWarning, stacklevel=3)
         return found
 
     def _without(self, name: str) -> dict[str, Entry | Alias]:

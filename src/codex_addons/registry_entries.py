@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from codex_addons.component import api_version, meta_of
@@ -13,7 +14,17 @@ from codex_addons.registry_names import is_stable_name
 if TYPE_CHECKING:
     from codex_addons.entry_points import InstalledEntryPoint
 
-__all__ = ["Alias", "Description", "Entry", "described_as", "resolved", "shown", "summary_of", "target_of"]
+__all__ = [
+    "Alias",
+    "Description",
+    "Entry",
+    "described_as",
+    "last_alias",
+    "resolved",
+    "shown",
+    "summary_of",
+    "target_of",
+]
 
 
 @dataclass(frozen=True)
@@ -99,14 +110,14 @@ def described_as(kind: str, name: str, content: Mapping[str, Entry | Alias]) -> 
     return Description(
         kind=kind,
         name=name,
-        meta={**meta_of(entry.obj), **entry.meta},
+        meta=MappingProxyType({**meta_of(entry.obj), **entry.meta}),
         distribution=source.distribution if source else None,
         version=source.version if source else None,
         target=source.target if source else target_of(entry.obj),
         api=api_version(entry.obj),
         summary=summary_of(entry.obj),
         stable=is_stable_name(kind, name),
-        deprecation=given.advice if isinstance(given, Alias) else None,
+        deprecation=last_alias(content, given).advice if isinstance(given, Alias) else None,
     )
 
 
@@ -118,6 +129,16 @@ def resolved(content: Mapping[str, Entry | Alias], name: object) -> Entry | None
         if isinstance(found, Alias):
             found = content.get(found.new)
     return found if isinstance(found, Entry) else None
+
+
+def last_alias(content: Mapping[str, Entry | Alias], alias: Alias) -> Alias:
+    """An alias that leads straight to the end of a chain: what it names is not deprecated itself."""
+    end = alias
+    for _ in content:
+        following = content.get(end.new)
+        if isinstance(following, Alias):
+            end = following
+    return replace(alias, new=end.new)
 
 
 def shown(entry: Entry | Alias) -> str:

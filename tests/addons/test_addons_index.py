@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -43,7 +44,7 @@ def reads(monkeypatch):
 
 def as_a_new_process():
     """What is installed, by an index that remembers nothing."""
-    distributions._scanned.clear()
+    index._remembered.clear()
     return [(each.name, each.target, each.distribution, each.version) for each in installed(GROUP)]
 
 
@@ -57,11 +58,22 @@ def test_the_next_process_reads_no_metadata(install, cache, reads):
     assert reads == []
 
 
-def test_one_process_looks_into_a_folder_once_a_second(install, cache, monkeypatch):
+def test_one_process_reads_a_folder_once(install, cache, reads, monkeypatch):
     install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
     first = installed(GROUP)
-    monkeypatch.setattr(distributions, "distributions_in", lambda folder: pytest.fail(f"{folder} was looked into"))
+    reads.clear()
+    monkeypatch.setattr(index, "read_json", lambda file: pytest.fail(f"{file} was read again"))
     assert installed(GROUP) == first
+    assert reads == []
+
+
+def test_within_one_process_an_edit_in_place_is_seen_at_once(install, cache):
+    metadata = install("acme", entry_points=f"[{GROUP}]\nx = m:a\n")
+    time.sleep(0.01)
+    assert [each.name for each in installed(GROUP)] == ["x"]
+    time.sleep(0.01)
+    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\ny = m:b\n")
+    assert [each.name for each in installed(GROUP)] == ["y"]
 
 
 def test_what_changed_in_the_last_two_seconds_is_not_kept(install, tmp_path, monkeypatch, site, reads):
@@ -133,7 +145,8 @@ def test_an_index_of_something_else_is_made_again(install, site, cache, changed)
     first = as_a_new_process()
     file = index._file(str(site))
     good = file.read_bytes()
-    write_json(file, {**read_json(file), "rows": [], **changed})
+    rows = [["acme-1.0.dist-info", "acme", "acme", True, {GROUP: {"z": "m:z"}}, "", ["acme", "1.0", str(site), False]]]
+    write_json(file, {**read_json(file), "rows": rows, **changed})
     assert as_a_new_process() == first
     assert file.read_bytes() == good
 
@@ -166,7 +179,7 @@ def test_processes_that_write_at_once_leave_a_whole_index(install, site, tmp_pat
         "from codex_addons import distributions, entry_points, index\n"
         f"sys.path.insert(0, {str(site)!r})\n"
         "for _ in range(20):\n"
-        "    distributions._scanned.clear()\n"
+        "    index._remembered.clear()\n"
         "    index._file(sys.path[0]).unlink(missing_ok=True)\n"
         f"    assert len(entry_points.installed({GROUP!r})) == 200\n"
     )
@@ -296,6 +309,9 @@ class Changes(RuleBasedStateMachine):
         site = str(self.folder / "site")
         found = importlib_metadata.distributions(path=[site])
         expected = [(e.name, e.value, d.name, d.version) for d in found for e in d.entry_points if e.group == GROUP]
+        # What this process remembers, then what the disk holds, before and after it was written.
+        remembered = [(each.name, each.target, each.distribution, each.version) for each in installed(GROUP)]
+        assert sorted(remembered) == sorted(expected)
         for _ in range(2):
             assert sorted(as_a_new_process()) == sorted(expected)
 
@@ -334,3 +350,15 @@ def test_a_distribution_that_vanishes_while_it_is_read_is_not_kept(install, site
     monkeypatch.setattr(index, "read", reading)
     as_a_new_process()
     assert as_a_new_process() == []
+
+
+def test_a_zip_that_has_not_changed_is_read_once(cache, tmp_path, monkeypatch):
+    archive = tmp_path / "packed.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("zipped-1.dist-info/METADATA", "Name: zipped\nVersion: 1\n")
+        packed.writestr("zipped-1.dist-info/entry_points.txt", f"[{GROUP}]\nx = m:a\n")
+    monkeypatch.setattr(sys, "path", [str(archive), *sys.path])
+    first = installed(GROUP)
+    monkeypatch.setattr(distributions, "_through_library", lambda entry: pytest.fail(f"{entry} was read again"))
+    assert installed(GROUP) == first
+    assert len(first) == 1

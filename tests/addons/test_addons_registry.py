@@ -301,7 +301,7 @@ def test_an_alias_of_an_alias_is_followed(registry):
     registry.register("c", double)
     registry.alias("b", "c", since="1", removed_in="3")
     registry.alias("a", "b", since="2", removed_in="4")
-    with pytest.warns(DeprecationWarning, match="'b'"):
+    with pytest.warns(DeprecationWarning, match="use 'c' instead: deprecated since 2, to be removed in 4"):
         assert registry["a"] is double
 
 
@@ -440,3 +440,43 @@ def test_what_was_registered_before_loading_stays(install, registry):
     with pytest.warns(DuplicateRegistrationWarning, match=r"double.*acme_late:make of acme 1\.0"):
         assert registry.load_from_entry_points(GROUP) == (0, {})
     assert registry["x"] is double
+
+
+@pytest.mark.parametrize("name", [1, None, [], ("a",)])
+def test_what_is_no_name_is_unknown_like_any_other(registry, name):
+    registry.register("one", 1)
+    assert registry.get(name, "default") == "default"
+    assert name not in registry
+    for asked in (registry.__getitem__, registry.describe, registry.unregister, registry.resolve_and_instantiate):
+        with pytest.raises(UnknownComponentError):
+            asked(name)
+
+
+def test_overrides_that_end_in_another_order_restore_what_was_there(registry):
+    registry.register("one", "original")
+    first, second = registry.override("one", "first"), registry.override("one", "second")
+    first.__enter__()
+    second.__enter__()
+    assert registry["one"] == "second"
+    first.__exit__(None, None, None)
+    assert registry["one"] == "second"
+    second.__exit__(None, None, None)
+    assert registry["one"] == "original"
+    with registry.override("new", 1):
+        assert pickle.loads(pickle.dumps(registry))["new"] == 1
+    assert "new" not in registry
+
+
+def test_a_chain_of_aliases_advises_the_name_at_its_end(registry):
+    registry.register("one", 1)
+    registry.alias("b", "one", since="0.3", removed_in="0.5")
+    registry.alias("a", "b", since="0.2", removed_in="0.4")
+    with pytest.warns(DeprecationWarning, match="'a' is an old name; use 'one' instead"):
+        assert registry["a"] == 1
+    assert registry.describe("a").deprecation.startswith("use 'one'")
+
+
+def test_a_description_cannot_be_changed(registry):
+    registry.register("one", 1, category="number")
+    with pytest.raises(TypeError):
+        registry.describe("one").meta["category"] = "other"
