@@ -6,9 +6,13 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from io import TextIOWrapper
+from typing import Any
+
+from codex_addons.errors import CodexAddonsWarning
 
 __all__ = ["main", "manage"]
 
@@ -28,6 +32,7 @@ def _command(name: str, module: str) -> int:
         if isinstance(stream, TextIOWrapper):
             # A terminal that lacks a character is no reason to lose a result.
             stream.reconfigure(errors="replace")
+    _say_warnings(name)
     try:
         # Importing Hydra takes long enough for a Ctrl-C.
         run: Callable[[], int] = import_module(module).main
@@ -40,6 +45,19 @@ def _command(name: str, module: str) -> int:
         # All is said and written; another Ctrl-C, or what libraries log at their end, would only be noise.
         logging.disable()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _say_warnings(name: str) -> None:
+    """Writes this project's own warnings as one line each; where they come from in the source is nobody's concern."""
+    usual = warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, CodexAddonsWarning):
+            print(f"{name}: warning: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *where, **more)
+
+    warnings.showwarning = say
 
 
 def _told(name: str) -> bool:

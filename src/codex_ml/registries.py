@@ -6,6 +6,8 @@ A name may say which distribution it is to come from: `acme-tools/f1`.
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import redirect_stdout
 from functools import cache
 from typing import Any
 
@@ -94,4 +96,6 @@ def load(kind: str, name: str) -> Any:
 @cache
 def load_entry(entry: InstalledEntryPoint) -> Any:
     """The component of an entry point; raises as `load` does."""
-    return entry_points.load(entry)
+    # What a module prints when it is imported is no part of a command's output.
+    with redirect_stdout(sys.stderr):
+        return entry_points.load(entry)

@@ -1,6 +1,9 @@
 """`codex-ml plugins list|show|doctor`: what is installed, what it declares, what is broken."""
 
 import json
+import os
+import subprocess
+import sys
 from itertools import count
 
 import pytest
@@ -206,3 +209,25 @@ def test_without_a_command_the_way_on_is_told(capsys):
     assert main([]) == 2
     assert "usage: codex-ml" in capsys.readouterr().err
     assert main(["--help"]) == 0
+
+
+def test_an_option_that_must_be_given_is_shown_as_such(codex_ml):
+    _, out, _ = codex_ml("show", "hf")
+    assert "(required)" in next(line for line in out.splitlines() if "tokenizer_name" in line)
+    (told,) = json.loads(codex_ml("show", "hf", "--format", "json")[1])
+    assert [each["name"] for each in told["options"] if each["required"]] == ["tokenizer_name"]
+
+
+def test_a_warning_is_one_line_of_the_commands_own(tmp_path):
+    for distribution in ("acme-tools", "beta-tools"):
+        module = f"warned_{distribution[:4]}"
+        write_plugin(
+            *(tmp_path / "site", distribution),
+            modules={module: "def metric(p, l): ..."},
+            entry_points={"metrics": {"warned": f"{module}:metric"}},
+        )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, "-c", "from codex_ml.__main__ import manage; manage()", "plugins", "list"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=60)
+    told = "is offered by both acme-tools and beta-tools: the one of acme-tools is used."
+    assert ended.stderr == f"codex-ml: warning: 'warned' of codex_ml.metrics {told}\n"

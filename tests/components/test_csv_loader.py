@@ -161,3 +161,10 @@ def test_a_record_is_given_before_the_rest_is_there(tmp_path):
 
 def test_it_declares_its_api_version():
     assert vars(load_csv)["__codex_api__"] == "v1"
+
+
+def test_another_delimiter_is_thought_of(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('text;label\n"a, b";x\n')
+    with pytest.raises(ValueError, match=r"a\.csv:2: .*; is `delimiter` another character here\?$"):
+        list(load_csv(path))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from transformers.utils import logging as chatter
 
-from codex_ml.models.minilm import MiniLMConfig, minilm
+from codex_ml.models.minilm import _ENCODERS, MiniLMConfig, minilm
 
 HEAD = {"kind": "sequence_classification", "labels": ["no", "yes"], "num_labels": 2}
 SMALL = {"num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 48}
@@ -293,20 +295,81 @@ def test_a_damaged_folder_is_named(folder, file, content):
         load(folder)
 
 
-def test_code_beside_the_weights_is_never_run(folder):
-    config = json.loads((folder / "config.json").read_text())
-    config.update(model_type="mine", auto_map={"AutoConfig": "code.Config"})
-    (folder / "config.json").write_text(json.dumps(config))
+def test_code_beside_the_weights_is_never_run(tiny, folder):
+    code = {"AutoConfig": "code.Config", "AutoModelForSequenceClassification": "code.Model"}
     (folder / "code.py").write_text("raise SystemExit('it ran')")
-    with pytest.raises(ValueError, match="custom code"):
+    change_config(folder, auto_map=code)
+    assert torch.equal(logits(*load(folder)), logits(*tiny))
+    change_config(folder, model_type="mine")
+    with pytest.raises(ValueError, match="the model_type 'mine'"):
         load(folder)
 
 
-def test_no_part_of_a_config_asks_for_a_kernel_from_the_hub(tmp_path):
-    parts = {"attn_implementation": {"text_config": "somebody/kernel"}}
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3", **parts}))
+@pytest.mark.parametrize("chosen", ["somebody/kernel", {"": "somebody/kernel"}])
+def test_no_config_asks_for_a_kernel_from_the_hub(chosen, folder):
+    change_config(folder, attn_implementation=chosen)
     with pytest.raises(ValueError, match="asks for the attention 'somebody/kernel'"):
-        load(tmp_path, pretrained=False)
+        load(folder, pretrained=False)
+
+
+UNPICKLED = {"model_type": "timm_wrapper", "architecture": "resnet18", "model_args": {"checkpoint_path": "evil.pth"}}
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "gemma3", "vision_config": UNPICKLED},
+        {"model_type": "modernvbert", "vision_config": UNPICKLED},
+        UNPICKLED,
+        {"model_type": "gpt2"},
+        {"model_type": ["bert"]},
+        {"hidden_size": 24},
+        [],
+    ],
+    ids=str,
+)
+def test_what_is_no_encoder_of_text_is_refused_before_anything_is_made(config, pretrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda *_, **__: pytest.fail("it was made"))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    told = rf"{re.escape(str(tmp_path))} has the model_type {re.escape(repr(kind))}; .*: albert, bert, .*xmod$"
+    with pytest.raises(ValueError, match=told):
+        load(tmp_path, pretrained=pretrained)
+
+
+def test_a_config_that_changes_between_two_looks_is_refused(folder, monkeypatch):
+    made = transformers.GPT2Config()
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda *_, **__: made)
+    with pytest.raises(ValueError, match="the model_type 'gpt2'"):
+        load(folder)
+
+
+def test_every_type_that_is_taken_is_a_classifier_of_text_without_parts():
+    for kind in _ENCODERS.split():
+        config = transformers.CONFIG_MAPPING[kind]
+        assert transformers.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[config].main_input_name == "input_ids", kind
+        assert not config.sub_configs, kind
+
+
+def test_an_encoder_with_a_part_of_its_own_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(transformers.BertConfig, "sub_configs", {"vision_config": transformers.AutoConfig})
+    with pytest.raises(ValueError, match="has sub_configs"):
+        load(folder)
+
+
+def test_quantized_weights_are_refused(folder):
+    change_config(folder, quantization_config={"quant_method": "eetq"})
+    with pytest.raises(ValueError, match="has quantization_config"):
+        load(folder)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "distilbert", "electra", "mpnet", "albert"])
+def test_other_encoders_of_text_are_taken(kind, folder):
+    sizes = {"dim": 24, "n_layers": 1, "n_heads": 2, "hidden_dim": 48} if kind == "distilbert" else SMALL
+    (folder / "config.json").write_text(json.dumps({"model_type": kind, **sizes}))
+    model, _ = load(folder, pretrained=False)
+    assert (model.config.model_type, model.config.num_labels) == (kind, 2)
 
 
 def test_offline_and_not_cached_tells_the_way_out(tmp_path):

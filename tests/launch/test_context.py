@@ -273,3 +273,16 @@ def test_what_a_trainer_tells_reaches_the_plugins_and_the_log(context, tmp_path)
     assert [event[:2] for event in recorder.events[:2]] == [("on_train_start", 10), ("on_step", 1)]
     assert recorder.events[1] == ("on_step", 1, 8, {"loss": 0.5})
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step":1,"loss":0.5,"lr":null}\n'
+
+
+def test_a_metric_that_the_labels_do_not_fit_is_told_before_the_model_is_built(context):
+    def picky(predictions, labels):
+        raise ValueError(f"needs numbers, not {labels[0]!r}")
+
+    def shaky(predictions, labels):
+        raise ZeroDivisionError
+
+    metrics = (component("metric", "picky", picky), component("metric", "shaky", shaky), ACCURACY)
+    run = context(metrics=metrics, model=model_of(pytest.fail))
+    with pytest.raises(ConfigError, match=r"metric=picky .* asked about the labels .*: needs numbers, not 'sport'"):
+        run.prepare()

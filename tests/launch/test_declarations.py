@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+import textwrap
 import time
 from itertools import count
 from pathlib import Path
@@ -10,8 +13,9 @@ from types import SimpleNamespace
 import pytest
 from test_imports import HEAVY, imported
 
-from codex_ml.launch import declarations
+from codex_ml.launch import child, declarations
 from codex_ml.launch.child import ChildError, forked, spawned
+from codex_ml.launch.conversion import convert
 from codex_ml.launch.declarations import declaration_of
 from plugin_package import write_plugin
 
@@ -198,6 +202,18 @@ def test_a_run_has_values_of_the_plugins_own_types_and_its_own_checks(codex_run,
     assert refused.problems == ["model.width=0: model.width must be 1 or more, not 0"]
 
 
+def test_its_own_checks_are_run_in_another_process_where_nothing_is_run(project, heavy):
+    (project / "data.txt").write_text("a b|sport\nc d|tech\n")
+    arguments = ["mode=check", *chosen(heavy), "data=files", "data.train=data.txt", "model.width=0"]
+    modules, code = imported(arguments)
+    assert code == 2
+    assert not modules & {*HEAVY}
+    ended = subprocess.run(
+        [sys.executable, "-m", "codex_ml", *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.stderr == "codex-run: model.width=0: model.width must be 1 or more, not 0\n"
+
+
 def _tokenizer(folder):
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -226,11 +242,84 @@ def test_it_is_read_again_after_an_edit_and_after_an_upgrade(kept, settled, read
     assert afresh("model", kept).schema.defaults()["width"] == 16
     (info,) = (tmp_path / "site").glob("*.dist-info")
     (info / "METADATA").write_text((info / "METADATA").read_text().replace("Version: 1.0", "Version: 1.1"))
-    from codex_addons import distributions
-
-    distributions._scanned.clear()
     afresh("model", kept)
     assert reads == [kept] * 3
+
+
+def test_an_edit_of_what_its_module_reads_or_imports_is_seen(settled, reads, tmp_path, monkeypatch):
+    name, site = f"k{next(_numbers)}", tmp_path / "site"
+    source = f"""
+        import json, pathlib
+        import numpy
+        import {name}_sibling
+
+        WIDTH = json.loads((pathlib.Path(__file__).parent / "preset.json").read_text())
+
+        def model(config, *, width: int = WIDTH, depth: int = {name}_sibling.DEPTH): ...
+    """
+    write_plugin(site, f"{name}-plugin", entry_points={"models": {name: f"{name}_all.inner:model"}})
+    (site / f"{name}_all").mkdir()
+    (site / f"{name}_all" / "__init__.py").touch()
+    (site / f"{name}_all" / "inner.py").write_text(textwrap.dedent(source))
+    (site / f"{name}_all" / "preset.json").write_text("3")
+    (site / f"{name}_sibling.py").write_text("DEPTH = 5\n")
+    monkeypatch.syspath_prepend(site)
+    width_and_depth = [afresh("model", name).schema.defaults()[key] for key in ("width", "depth")]
+    (site / f"{name}_all" / "preset.json").write_text("30")
+    (site / f"{name}_sibling.py").write_text("DEPTH = 5_0\n")
+    assert width_and_depth == [3, 5]
+    assert [afresh("model", name).schema.defaults()[key] for key in ("width", "depth")] == [30, 50]
+    afresh("model", name)
+    assert len(reads) == 2
+
+
+def test_defaults_that_json_has_no_form_for_come_back_as_they_were(settled, tmp_path, monkeypatch):
+    name = f"k{next(_numbers)}"
+    source = """
+        import numpy
+        from typing import Literal
+
+        def metric(p, l, *, by: dict[int, str] = {1: "a"}, near: Literal[0.5, 1.5] = 0.5, deep: list = [{2: 3}]): ...
+    """
+    offered = {"metrics": {name: f"{name}_all:metric"}}
+    write_plugin(tmp_path / "site", f"{name}-plugin", modules={f"{name}_all": source}, entry_points=offered)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    for _ in range(2):
+        schema = afresh("metric", name).schema
+        assert schema.defaults() == {"by": {1: "a"}, "near": 0.5, "deep": [{2: 3}]}
+        for option in schema.options.values():
+            assert convert(option.default, option.annotation) == option.default
+
+
+def test_one_that_hangs_is_told(tmp_path, monkeypatch, codex_run):
+    name = f"hangs{next(_numbers)}"
+    modules, offered = {f"{name}_all": "import time\ntime.sleep(1000)"}, {"models": {name: f"{name}_all:model"}}
+    write_plugin(tmp_path / "site", f"{name}-plugin", modules=modules, entry_points=offered)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(child, "PATIENCE", 1.0)
+    (line,) = codex_run("mode=check", f"model={name}").problems
+    assert line.endswith(f"'{name}' of {name}-plugin 1.0 cannot be loaded: it was not done after 1.0 s")
+
+
+def test_one_that_prints_or_starts_a_thread_disturbs_no_command(tmp_path, project):
+    name = f"loud{next(_numbers)}"
+    source = """
+        import threading, time
+        print("NOISE", flush=True)
+        threading.Thread(target=time.sleep, args=(1000,)).start()
+
+        def metric(predictions, labels, *, of: str = "x"): ...
+    """
+    offered = {"metrics": {name: f"{name}_all:metric", f"{name}_quiet": f"{name}_quiet:metric"}}
+    quiet = "print('NOISE')\ndef metric(predictions, labels): ..."
+    modules = {f"{name}_all": source, f"{name}_quiet": quiet}
+    write_plugin(tmp_path / "site", f"{name}-plugin", modules=modules, entry_points=offered)
+    command = [sys.executable, "-m", "codex_ml", f"metric=[{name},{name}_quiet]", "--cfg", "job", "--package", "metric"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=environment)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith(f"# @package metric\n{name}:\n")
+    assert "NOISE" not in ended.stdout
 
 
 @pytest.mark.parametrize("spoil", [b"", b"{}", b"[]", b'{"key": 1}', b"\xff"])
@@ -295,3 +384,18 @@ def test_a_child_answers_or_is_told_to_have_ended():
 def test_what_a_child_prints_is_not_its_answer(capfd):
     assert forked(lambda: print("noise") or (os.write(1, b"more") and 7)) == 7
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_declaration_that_changes_while_it_is_read_is_not_kept(kept, settled, reads, tmp_path, monkeypatch):
+    apart = declarations.inspect_apart
+
+    def reading(kind, entry):
+        found = apart(kind, entry)
+        file = tmp_path / "site" / f"{kept}_all.py"
+        file.write_text(file.read_text().replace("width: int = 4", "width: int = 16"))
+        return found
+
+    monkeypatch.setattr(declarations, "inspect_apart", reading)
+    assert afresh("model", kept).schema.defaults()["width"] == 4
+    monkeypatch.setattr(declarations, "inspect_apart", apart)
+    assert afresh("model", kept).schema.defaults()["width"] == 16

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_addons.cache import read_json, write_json
 from codex_ml.launch.digests import file_digest, text_digest, tree_digest
 
 OLD = time.time_ns() - 3600 * 10**9
@@ -87,6 +88,22 @@ def test_a_damaged_entry_is_written_anew(path, cache, monkeypatch, damage):
     assert [file_digest(path), file_digest(path)] == [sha(b"content")] * 2
     assert len(counted) == 1
     assert list(cache.iterdir()) == [entry]
+
+
+@pytest.mark.parametrize("content", [[], "a", {}, {"sha256": 5}, {"sha256": "0" * 64}])
+def test_a_whole_entry_of_something_else_is_written_anew(path, cache, content):
+    file_digest(path)
+    (entry,) = cache.iterdir()
+    write_json(entry, content)
+    assert file_digest(path) == sha(b"content")
+    assert read_json(entry)["sha256"] == sha(b"content")
+
+
+def test_a_digest_that_was_altered_on_the_disk_is_not_believed(path, cache):
+    file_digest(path)
+    (entry,) = cache.iterdir()
+    entry.write_bytes(entry.read_bytes().replace(sha(b"content").encode(), sha(b"other").encode()))
+    assert file_digest(path) == sha(b"content")
 
 
 def test_a_cache_that_cannot_be_written_changes_nothing(path, cache):

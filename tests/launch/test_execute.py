@@ -108,7 +108,7 @@ def test_plugins_see_the_whole_life_of_a_run(run):
 
 
 def test_the_best_weights_are_those_measured_and_exported(run, tmp_path):
-    values = iter([0.9, 0.1, 0.2, 0.3, 0.7])
+    values = iter([0.0, 0.9, 0.1, 0.2, 0.3, 0.7])  # the first when the metric is tried out
     score = component("metric", "score", lambda predictions, labels: next(values))
     final = run(metrics=(score,))
     assert final["best"] == {"step": 5, "value": 0.9}

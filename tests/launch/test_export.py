@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -7,7 +9,7 @@ from safetensors.torch import load_file
 from tiny_run import TinyModel, assembly, make_tokenizer
 
 from codex_ml.errors import CodexError, ModelError
-from codex_ml.launch.export import WEIGHTS_FILE, export, read_weights, write_weights
+from codex_ml.launch.export import WEIGHTS_FILE, clear_leftovers, export, read_weights, write_weights
 
 
 def test_weights_survive_a_round_trip(tmp_path):
@@ -119,3 +121,80 @@ def test_the_weights_of_another_model_are_refused(tmp_path):
     write_weights(torch.nn.Linear(2, 2, bias=False), tmp_path / WEIGHTS_FILE)
     with pytest.raises(ModelError, match="another model"):
         read_weights(torch.nn.Linear(2, 2), tmp_path / WEIGHTS_FILE)
+
+
+LEFTOVERS = [
+    ".run.json.12-0123abcd",
+    ".model.34-89efcdab/model.safetensors",
+    ".model.34-89efcdab/.tmpaB3dE9",
+    "checkpoints/best/.tmpaB3dE9",
+    "checkpoints/best/.model.safetensors.5-00000000",
+]
+KEPT = [
+    "run.json",
+    ".lock",
+    ".hydra/config.yaml",
+    ".tmpaB3dE9",
+    ".run.json.12-0123abcd~",
+    ".run.json.swp",
+    ".run.json.x-0123abcd",
+    ".model.34-89efcdab.tar",
+    ".model.old-89efcdab/codex.json",
+    ".model.safetensors.5-00000000",
+    "model/.model.safetensors.5-00000000",
+    "model/.tmpaB3dE9",
+    "sub/.run.json.12-0123abcd",
+    "checkpoints/.tmpaB3dE9",
+    "checkpoints/best/model.safetensors",
+    "checkpoints/best/.tmpaB3dE9x",
+    "checkpoints/best/.tmp_aB3d",
+    "checkpoints/best/x.tmpaB3dE9",
+]
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+
+
+def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
+    for name in (*LEFTOVERS, *KEPT):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    clear_leftovers(tmp_path)
+    assert files(tmp_path) == sorted(KEPT)
+    assert not (tmp_path / ".model.34-89efcdab").exists()
+    clear_leftovers(tmp_path / "nowhere")
+
+
+def test_links_and_other_kinds_of_files_are_no_leftovers(tmp_path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder in (run / ".run.json.12-0123abcd", run / "checkpoints" / "best" / ".tmpaB3dE9", other):
+        folder.mkdir(parents=True)
+    (other / "file").touch()
+    (run / ".model.1-89efcdab").touch()
+    (run / ".model.2-89efcdab").symlink_to(other)
+    (run / "checkpoints" / "best" / ".tmpAAAAAA").symlink_to(other / "file")
+    before = sorted(run.rglob("*"))
+    clear_leftovers(run)
+    assert sorted(run.rglob("*")) == before
+    assert files(other) == ["file"]
+
+
+def test_every_part_of_weights_that_a_killed_process_was_writing_is_cleared(tmp_path):
+    best = tmp_path / "checkpoints" / "best"
+    # A file beyond the limit ends the process by a signal that leaves it no time to clean up.
+    code = (
+        "import resource, signal, torch\nfrom pathlib import Path\n"
+        "from codex_ml.launch.export import write_weights\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        f"write_weights(torch.nn.Linear(100, 100), Path({str(best / WEIGHTS_FILE)!r}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode < 0
+    left = os.listdir(best)
+    assert any(name.startswith(".tmp") for name in left)
+    assert any(name.startswith(".model.safetensors.") for name in left)
+    clear_leftovers(tmp_path)
+    assert os.listdir(best) == []

@@ -74,3 +74,13 @@ def test_another_value_is_another_run(parts, change):
     elif field == "data":
         value = replace(parts.data, **{value: 1 if value == "limit" else 0.5})
     assert run_id(replace(parts, **{field: value}), "train") != run_id(parts, "train")
+
+
+def test_a_file_that_an_option_names_counts_by_its_content(parts, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("the\n")
+    loader = replace(parts.data_loader, options={"stopwords": str(words)})
+    parts = replace(parts, data_loader=loader)
+    before = run_id(parts, "train")
+    words.write_text("the\na\n")
+    assert run_id(parts, "train") != before

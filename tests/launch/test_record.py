@@ -117,12 +117,104 @@ def test_git_never_fails_a_run(tmp_path, monkeypatch):
     assert provenance.git_record(tmp_path) is None
 
 
-def test_git_starts_no_program_that_the_work_tree_names(repository):
+def hook(folder):
+    (folder / ".git" / "hooks" / "post-index-change").write_text(f"#!/bin/sh\ntouch {folder}/ran\n")
+    (folder / ".git" / "hooks" / "post-index-change").chmod(0o755)
+
+
+def fetch(folder, git, **settings):
+    """Lets the tree lack an object that it says another repository has."""
+    tree = subprocess.run(["git", "rev-parse", "HEAD^{tree}"], cwd=folder, capture_output=True, text=True, check=True)
+    name = tree.stdout.strip()
+    (folder / ".git" / "objects" / name[:2] / name[2:]).unlink()
+    (folder / ".git" / "index").unlink()
+    for key, value in {"promisor": "true", **settings}.items():
+        git("config", f"remote.o.{key}", value)
+    git("config", "extensions.partialClone", "o")
+    git("config", "core.repositoryFormatVersion", "1")
+
+
+def include(folder, git, ran, key="include.path", file="config"):
+    git("config", "--file", ".git/more", "filter.x.clean", ran)
+    git("config", "--file", f".git/{file}", key, "more")
+
+
+def worktree(folder, git, ran):
+    git("config", "extensions.worktreeConfig", "true")
+    include(folder, git, ran, file="config.worktree")
+
+
+PROGRAMS = {
+    "fsmonitor": lambda folder, git, ran: git("config", "core.fsmonitor", ran),
+    "a hook": lambda folder, git, ran: hook(folder),
+    "a folder of hooks": lambda folder, git, ran: (hook(folder), git("config", "core.hooksPath", ".git/hooks")),
+    "a filter": lambda folder, git, ran: git("config", "filter.x.clean", ran),
+    "a filter's process": lambda folder, git, ran: git("config", "filter.x.process", ran),
+    "a filter in a file": include,
+    "a filter in a file for this folder": lambda folder, git, ran: include(
+        folder, git, ran, f"includeIf.gitdir:{folder}/.path"
+    ),
+    "a filter for one work tree": worktree,
+    "a program for fetching": lambda folder, git, ran: fetch(folder, git, url=str(folder), uploadpack=ran),
+    "a protocol to fetch by": lambda folder, git, ran: (
+        fetch(folder, git, url=f"ext::touch {folder}/ran"),
+        git("config", "protocol.ext.allow", "always"),
+    ),
+    "a shell to fetch by": lambda folder, git, ran: (
+        fetch(folder, git, url="ssh://a/b"),
+        git("config", "core.sshCommand", ran),
+    ),
+    "a pager": lambda folder, git, ran: (git("config", "core.pager", ran), git("config", "pager.status", ran)),
+    "an alias": lambda folder, git, ran: git("config", "alias.status", f"!{ran}"),
+    "a way to compare": lambda folder, git, ran: (
+        git("config", "diff.external", ran),
+        git("config", "diff.x.textconv", ran),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_git_starts_no_program_that_the_work_tree_names(name, repository):
     folder, git = repository
+    (folder / ".gitattributes").write_text("*.py filter=x diff=x\n")
+    git("add", ".gitattributes")
     git("commit", "-m", "first")
-    git("config", "core.fsmonitor", f"touch {folder}/ran; true")
-    assert provenance.git_record(folder)
+    (folder / "code.py").write_text("2")
+    PROGRAMS[name](folder, git, f"touch {folder}/ran; cat")
+    told = provenance.git_record(folder)
     assert not (folder / "ran").exists()
+    assert told
+    assert len(told["commit"]) == 40
+    untold = "filter" in name or "fetch" in name
+    assert told["dirty"] is (None if untold else True)
+
+
+def test_git_starts_no_program_that_a_submodule_names(repository):
+    folder, git = repository
+    (folder / "sub").mkdir()
+    for command in (["init"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "first"]):
+        (folder / "sub" / "code.py").write_text("1")
+        (folder / "sub" / ".gitattributes").write_text("*.py filter=x\n")
+        subprocess.run(["git", *command], cwd=folder / "sub", check=True, capture_output=True)
+    git("add", ".")
+    git("commit", "-m", "first")
+    (folder / "sub" / "code.py").write_text("2")
+    git("-C", "sub", "config", "filter.x.clean", f"touch {folder}/ran; cat")
+    assert (provenance.git_record(folder) or {})["dirty"] is False
+    assert not (folder / "ran").exists()
+
+
+def test_a_filter_of_the_user_s_own_is_no_reason_for_not_telling(repository, monkeypatch, tmp_path_factory):
+    folder, git = repository
+    settings = tmp_path_factory.mktemp("home") / "gitconfig"
+    settings.write_text('[filter "x"]\nclean = cat\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    (folder / ".gitattributes").write_text("*.py filter=x\n")
+    git("commit", "-m", "first")
+    (folder / "code.py").write_text("2")
+    assert (provenance.git_record(folder) or {})["dirty"] is True
+    git("config", "lfs.extension.x.clean", "cat")
+    assert (provenance.git_record(folder) or {})["dirty"] is None
 
 
 def printed(code):

@@ -130,11 +130,11 @@ def test_a_harmless_experiment_passes(text, folder):
     [
         *(
             "a.log",
-            "logs/a.txt",
+            "logs/a.log",
             "${hydra.runtime.output_dir}/x.log",
             "${hydra.runtime.output_dir}/${vars.x}/${seed}.log",
         ),
-        *("/var/tmp/${hydra.job.name}.log", "./${vars.x}.log", "C:/logs/x.log", "Run-${hydra.job.name}.out"),
+        *("/var/tmp/${hydra.job.name}.log", "./${vars.x}.log", "C:/logs/x.log", "Run-${hydra.job.name}.log"),
     ],
 )
 def test_a_log_may_go_to_a_file_of_the_user_s_choice(name, folder):

@@ -192,6 +192,7 @@ def test_a_command_is_typed_and_not_fetched_from_a_file(folder):
             "${hydra.runtime.output_dir}/x.pth",
             "/home/somebody/.bashrc",
         ),
+        *("./requirements.txt", "${hydra.runtime.output_dir}/x.txt", "./CMakeLists.txt", "./x.out", "./x.log.txt"),
         *(
             "ext://canary.x",
             "ext://canary.log",

@@ -171,3 +171,19 @@ def test_a_broken_loader_is_named_with_its_distribution(tmp_path, loader):
 def test_a_record_that_is_no_dict_is_told(tmp_path):
     with pytest.raises(DataError, match=r"record 1 is of type list; data_loader=mine \(tiny-plugin 1\.2\)"):
         list(with_loader(tmp_path, lambda path: [[1, 2]]))
+
+
+def test_a_record_without_a_value_that_the_task_needs_is_told(tmp_path):
+    path = lines(tmp_path / "a.jsonl", {"text": "x", "label": 1, "id": None}, {"text": "x", "label": None})
+    with pytest.raises(DataError) as told:
+        list(of(tmp_path, train=(path,))["train"])
+    assert str(told.value) == (
+        f"{path}: record 2 has no value in the column 'label' (null); give it one, or leave the record out"
+    )
+
+
+def test_a_file_that_another_loader_is_for_says_so(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\nx,1\n")
+    with pytest.raises(DataError, match=r"a\.csv:1: .*; for a file like this one there is data_loader=csv$"):
+        list(of(tmp_path, train=(path,))["train"])

@@ -37,4 +37,4 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
-    Console(width=max(width, 60), highlight=False, markup=False).print(table)
+    Console(width=max(width, 40), highlight=False, markup=False).print(table)

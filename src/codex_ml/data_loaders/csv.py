@@ -90,7 +90,7 @@ class _Rows(Iterator[list[str]]):
             try:
                 row = next(self._reader)
             except csv.Error as error:
-                raise ValueError(f"{self._path}:{self._blame(str(error))}") from None
+                raise ValueError(f"{self._path}:{self._blame(str(error))}{self._hint(str(error))}") from None
             except UnicodeDecodeError:
                 line, codec = _undecodable_line(self._path, self._file.encoding), self._file.encoding
                 raise ValueError(
@@ -106,6 +106,9 @@ class _Rows(Iterator[list[str]]):
             if "\0" in line:
                 raise csv.Error("a NUL character; is the file in another encoding?")
             yield line
+
+    def _hint(self, reason: str) -> str:
+        return "; is `delimiter` another character here?" if "expected after" in reason else ""
 
     def _blame(self, reason: str) -> str:
         """The line and the reason of an error in the latest row."""

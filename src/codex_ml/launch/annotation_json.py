@@ -55,7 +55,7 @@ def to_json(annotation: Any, inside: tuple[Any, ...] = ()) -> Any:
 def _member(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return {"member": value.name}
-    return value if isinstance(value, str | int | None) else {"text": str(value)}
+    return value if isinstance(value, str | int | float | None) else {"text": str(value)}
 
 
 def _class(annotation: type, inside: tuple[Any, ...]) -> Any:

@@ -16,11 +16,13 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
+from omegaconf.errors import OmegaConfBaseException
 
 from codex_ml.errors import CodexError, ConfigError
 from codex_ml.launch import arguments as command_line
-from codex_ml.launch import config_source, help_page, resolvers
+from codex_ml.launch import config_source, help_page, resolvers, wording
 from codex_ml.launch.compose import CONFIG_NAME, Composed, compose, compose_job
 from codex_ml.launch.loader import Loader
 
@@ -37,8 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CodexError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        _report(error)
-        return error.exit_code
+        return _report(error)
+    except (HydraException, OmegaConfBaseException) as error:
+        # What no check foresaw, as an interpolation that only Hydra resolves.
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        return _report(ConfigError(wording.of_failure(error)))
     except KeyboardInterrupt:
         print("codex-run: interrupted", file=sys.stderr)
         return 1
@@ -54,11 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         GlobalHydra.instance().clear()
 
 
-def _report(error: CodexError) -> None:
+def _report(error: CodexError) -> int:
     lines = [str(problem) for problem in error.problems] if isinstance(error, ConfigError) else [str(error)]
     for line in lines:
         # A plugin's own message may have several lines; a problem has one.
         print(f"codex-run: {' '.join(line.split())}", file=sys.stderr)
+    return error.exit_code
 
 
 def _main(argv: Sequence[str]) -> int:

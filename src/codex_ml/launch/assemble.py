@@ -23,7 +23,7 @@ from codex_ml.launch.paths import shown
 from codex_ml.launch.sample_files import sample_file
 from codex_ml.launch.sources import Sources, ordered
 from codex_ml.launch.splits import splits
-from codex_ml.launch.validate import Choice, Values, nearest
+from codex_ml.launch.validate import Choice, Values, nearest, validate
 from codex_ml.launch.versions import version_of
 
 __all__ = ["apart", "assemble"]
@@ -87,7 +87,7 @@ class _Assembler:
             seed=self.values.settings.seed,
             objective=self.values.settings.objective,
         )
-        if any(isinstance(part.factory, Deferred) for part in (assembly.task, assembly.data_loader)):
+        if any(isinstance(part.factory, Deferred) for part in assembly.parts):
             self.check_apart(assembly)
         else:
             self.check(assembly)
@@ -176,10 +176,12 @@ class _Assembler:
             self.problem("objective", f"'objective' names no metric of this run{known}")
 
     def check_apart(self, assembly: Assembly) -> None:
-        """The same as `check`, where that would import something heavy."""
+        """The same as `check`, and the components' own checks of their options, where that imports something heavy."""
 
         def found() -> list[tuple[str, str]]:
-            self.check(assembly)
+            self.problems += validate(self.config, self.sources, loaded=True)[1]
+            if not self.problems:
+                self.check(assembly)
             return [(problem.message, problem.source) for problem in self.problems]
 
         try:

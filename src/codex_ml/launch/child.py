@@ -29,6 +29,10 @@ with os.fdopen(answer, "w") as file:
 """
 
 
+# Seconds. The heaviest libraries take a tenth of it on a slow disk.
+PATIENCE = 60.0
+
+
 class ChildError(Exception):
     """The process ended before it gave an answer; the message says how."""
 
@@ -41,15 +45,19 @@ def spawned(function: str, *arguments: Any) -> Any:
         *arguments: What it is called with.
 
     Raises:
-        ChildError: The process ended without an answer.
+        ChildError: The process ended without an answer, or took longer than `PATIENCE`.
     """
     asked = json.dumps([[each for each in sys.path if isinstance(each, str)], function, arguments])
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _PROGRAM],
-        input=asked.encode(),
-        capture_output=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _PROGRAM],
+            input=asked.encode(),
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        raise ChildError(f"it was not done after {PATIENCE} s") from None
     return _answer(done.stdout, done.returncode, done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
 
 

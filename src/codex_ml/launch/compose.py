@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from codex_ml.errors import ConfigError, Problem
-from codex_ml.launch import safety
+from codex_ml.launch import safety, wording
 from codex_ml.launch.diagnosis import FAILURES, Diagnosis
 from codex_ml.launch.loader import Loader
 from codex_ml.launch.sources import Sources, ordered
@@ -63,12 +63,7 @@ def compose(
             problems = with_jobs(problems, loader, overrides)
         raise ConfigError(problems) from failure
     sources = Sources(OverridesParser.create().parse_overrides(overrides), loader.layers)
-    problems = safety.problems(config, sources, loader)
-    problems += (
-        Problem("Hydra's own settings are one for all jobs: give one value", str(override.input_line))
-        for override in sources.overrides
-        if override.is_sweep_override() and override.is_hydra_override()
-    )
+    problems = [*safety.problems(config, sources, loader), *_problems_of_hydra_sweeps(sources)]
     values = None
     if checked and run_mode == RunMode.RUN:
         values, found = validate(config, sources)
@@ -78,11 +73,30 @@ def compose(
             from codex_ml.launch.assemble import apart
 
             problems += apart(config, values, sources)
+        if any(wording.unchosen(layer.result.config) for layer in loader.layers if not layer.package):
+            # It composes, but what it stands in for is gone, and the mistakes below that with it.
+            problems = Diagnosis(loader, run_mode).problems_of(overrides, None)
+    elif checked:
+        problems += _problems_of_sweep(config, sources, loader)
     if problems and run_mode == RunMode.MULTIRUN:
         problems = with_jobs(problems, loader, overrides)
     if problems:
         raise ConfigError(ordered(problems, overrides))
     return Composed(config, values, sources)
+
+
+def _problems_of_hydra_sweeps(sources: Sources) -> list[Problem]:
+    return [
+        Problem("Hydra's own settings are one for all jobs: give one value", str(override.input_line))
+        for override in sources.overrides
+        if override.is_sweep_override() and override.is_hydra_override()
+    ]
+
+
+def _problems_of_sweep(config: DictConfig, sources: Sources, loader: Loader) -> list[Problem]:
+    from codex_ml.launch.jobs import problems_of_sweep
+
+    return problems_of_sweep(config, sources, loader)
 
 
 def with_jobs(problems: Sequence[Problem], loader: Loader, overrides: Sequence[str]) -> list[Problem]:

@@ -14,7 +14,7 @@ from codex_ml.launch.best import Best, objective_metric
 from codex_ml.launch.blame import blame, label
 from codex_ml.launch.building import NO_TOKENIZER, build_model, build_tokenizer, resolve_device
 from codex_ml.launch.callbacks import Callbacks
-from codex_ml.launch.evaluation import input_of, measure, unfit
+from codex_ml.launch.evaluation import input_of, measure, refusals, unfit
 from codex_ml.launch.examples import examples_of
 from codex_ml.launch.record import MetricsLog
 from codex_ml.launch.seeding import seed_everything, undisturbed
@@ -183,6 +183,9 @@ class RunContext:
         """
         misfits = [unfit(metric, self._unfitted) for metric in self.assembly.metrics]
         if problems := [Problem(why) for why in misfits if why]:
+            raise ConfigError(problems)
+        told = refusals(self.assembly.metrics, self._unfitted, self.task_state.get("labels"))
+        if problems := [Problem(why) for why in told]:
             raise ConfigError(problems)
         _ = self.model
         for name in self.splits:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import sysconfig
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,7 +26,7 @@ from codex_addons.cache import cache_home, read_json, write_json
 from codex_addons.component import api_version, meta_of
 from codex_addons.entry_points import InstalledEntryPoint, canonical
 from codex_addons.errors import CodexAddonsError, PluginLoadError
-from codex_addons.index import Stamp, is_settled, stamp_of
+from codex_addons.index import is_settled, stamp_of
 from codex_ml import registries
 from codex_ml.launch.annotation_json import from_json, to_json
 from codex_ml.launch.child import ChildError, spawned
@@ -31,10 +34,10 @@ from codex_ml.launch.schema import Option, Schema, read_schema
 
 __all__ = ["Declaration", "declaration_of", "inspect_apart", "loaded_declaration", "schema_of"]
 
-_FORMAT = 1
+_FORMAT = 2
 _OWN = "codex-ml"
 # Libraries that take a noticeable part of a second to import, or are promised to stay out of composing.
-_HEAVY = frozenset(
+HEAVY = frozenset(
     {
         *(
             "torch",
@@ -63,6 +66,7 @@ class Declaration:
         api: The version of the plugin API that it is written for.
         doc: Its docstring; empty where it has none of its own.
         heavy: The heavy libraries that importing its module brings.
+        threads: Whether importing its module starts a thread that keeps a program from ending.
     """
 
     schema: Schema
@@ -70,11 +74,12 @@ class Declaration:
     api: str = "v1"
     doc: str = ""
     heavy: tuple[str, ...] = ()
+    threads: bool = False
 
     @property
     def deferred(self) -> bool:
         """Whether the component itself is not to be imported as long as nothing is run."""
-        return any(name not in sys.modules for name in self.heavy)
+        return self.threads or any(name not in sys.modules for name in self.heavy)
 
 
 def schema_of(kind: str, name: str) -> Schema:
@@ -132,7 +137,8 @@ def inspect_apart(kind: str, entry: InstalledEntryPoint) -> dict[str, Any]:
 
     Returns:
         `declaration`, as JSON, or `error`, why there is none; `heavy`, the libraries that came along; `seconds`, how
-        long its import took; `file`, that of its module.
+        long its import took; `file`, that of its module; `modules`, the files of what else it imported; `threads`,
+        whether it started one that keeps a program from ending.
     """
     location = None if entry.location is None else str(entry.location)
     try:
@@ -145,7 +151,7 @@ def told(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     """What `inspect_apart` returns, said in that process."""
     location = fields.pop("location")
     entry = InstalledEntryPoint(**fields, location=None if location is None else Path(location))
-    began = time.perf_counter()
+    before, began = set(sys.modules), time.perf_counter()
     found: dict[str, Any] = {}
     try:
         entry_points.load(entry)
@@ -155,7 +161,25 @@ def told(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
         found["error"] = str(error)
     module = sys.modules.get(entry.target.partition(":")[0])
     found["file"] = getattr(module, "__file__", None)
-    return found | {"heavy": sorted(_HEAVY.intersection(sys.modules))}
+    # One that isn't a daemon keeps the interpreter from ending.
+    found["threads"] = any(not thread.daemon for thread in threading.enumerate()[1:])
+    found["modules"] = _others(set(sys.modules) - before, entry.target)
+    return found | {"heavy": sorted(HEAVY.intersection(sys.modules))}
+
+
+def _others(names: set[str], target: str) -> list[str]:
+    """The files of modules that came along, but for a component's own package, the standard library and the heavy ones.
+
+    Of an installed library only an upgrade changes the files; it changes the folder that it lies in, too.
+    """
+    own, library = target.partition(":")[0].partition(".")[0], sysconfig.get_path("stdlib")
+    tops = {own, *HEAVY, *sys.stdlib_module_names}
+    files = [
+        str(getattr(sys.modules.get(name), "__file__", None) or "")
+        for name in names
+        if name.partition(".")[0] not in tops
+    ]
+    return sorted(file for file in files if os.path.isfile(file) and not file.startswith(library + os.sep))
 
 
 @cache
@@ -163,13 +187,15 @@ def _known(kind: str, entry: InstalledEntryPoint) -> Declaration:
     """What is kept of a component, or read in another process now."""
     file, now, key = _file(kind, entry), time.time_ns(), _key(kind, entry)
     kept: Any = read_json(file) if file else None
-    if kept is not None and kept["key"] == key:
+    if kept is not None and kept["key"] == key and kept["modules"] == _stamps(kept["told"]["modules"]):
         return _from_json(kept["told"])
     found = inspect_apart(kind, entry)
     if "error" in found:
         raise PluginLoadError(found["error"], name=entry.name, distribution=entry.distribution)
-    if file and key["state"] and all(is_settled(stamp, now) for stamp in key["state"]) and key == _key(kind, entry):
-        write_json(file, {"key": key, "told": found})
+    modules = _stamps(found["modules"])
+    settled = all(is_settled(tuple(stamp), now) for stamp in (*key["state"], *modules))
+    if file and key["state"] and settled and key == _key(kind, entry):
+        write_json(file, {"key": key, "modules": modules, "told": found})
     return _from_json(found)
 
 
@@ -182,36 +208,38 @@ def _file(kind: str, entry: InstalledEntryPoint) -> Path | None:
 def _key(kind: str, entry: InstalledEntryPoint) -> dict[str, Any]:
     """What a declaration depends on."""
     of = [_FORMAT, kind, entry.name, entry.target, canonical(entry.distribution), entry.version, sys.version]
-    return {"of": of, "state": [list(stamp) for stamp in _state(entry.target)]}
+    return {"of": of, "state": _stamps(_package_files(entry.target))}
 
 
-def _state(target: str) -> list[Stamp]:
-    """The stamps of the Python files of a component's package, found without importing it; none where it has none."""
+def _stamps(files: Iterable[str]) -> list[list[int]]:
+    """The stamps of files, each with a checksum of its name; one that is gone has none."""
+    found: list[list[int]] = []
+    for name in files:
+        with suppress(OSError):
+            found.append([*stamp_of(name), crc32(os.fsencode(name))])
+    return found
+
+
+def _package_files(target: str) -> list[str]:
+    """The files of a component's package, found without importing it; none where it has none."""
     package = target.partition(":")[0].partition(".")[0]
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return []
     places = list(spec.submodule_search_locations or [spec.origin or ""]) if spec else []
-    found: list[Stamp] = []
-    for place in places:
-        names = [place] if os.path.isfile(place) else _python_files(place)
-        found += [(*stamp_of(name), crc32(os.fsencode(name))) for name in names]
-    return found
+    return sorted(name for place in places for name in ([place] if os.path.isfile(place) else _files_in(place)))
 
 
-def _python_files(folder: str) -> list[str]:
-    return sorted(
-        os.path.join(place, name)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if name.endswith((".py", ".so", ".pyd"))
-    )
+def _files_in(folder: str) -> Iterator[str]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (os.path.join(place, name) for name in names)
 
 
 def _to_json(declaration: Declaration) -> dict[str, Any]:
     options = [
-        [item.name, to_json(item.annotation), item.default, item.help, item.listed]
+        [item.name, to_json(item.annotation), _paired(item.default), item.help, item.listed]
         for item in declaration.schema.options.values()
     ]
     told = {"api": declaration.api, "doc": declaration.doc, "meta": _plain(declaration.meta)}
@@ -227,11 +255,26 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
+def _paired(value: Any) -> Any:
+    """A default with its mappings as pairs, as JSON has no keys but strings."""
+    if isinstance(value, dict):
+        return {"pairs": [[key, _paired(item)] for key, item in value.items()]}
+    return [_paired(item) for item in value] if isinstance(value, list) else value
+
+
+def _unpaired(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _unpaired(item) for key, item in value["pairs"]}
+    return [_unpaired(item) for item in value] if isinstance(value, list) else value
+
+
 def _from_json(content: Mapping[str, Any]) -> Declaration:
     told = content["declaration"]
     options = [
-        Option(name, from_json(annotation), default, help_line, listed)
+        Option(name, from_json(annotation), _unpaired(default), help_line, listed)
         for name, annotation, default, help_line, listed in told["options"]
     ]
     schema = Schema({option.name: option for option in options}, told["open"])
-    return Declaration(schema, told["meta"], told["api"], told["doc"], tuple(content["heavy"]))
+    return Declaration(
+        schema, told["meta"], told["api"], told["doc"], tuple(content["heavy"]), threads=content["threads"]
+    )

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import yaml
+from hydra._internal.config_repository import IConfigRepository
+from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from codex_ml import registries
 from codex_ml.errors import ConfigError, Problem
 from codex_ml.launch import safety, wording
 from codex_ml.launch.config_source import split
+from codex_ml.launch.layers import Layer
 from codex_ml.launch.loader import Loader
 from codex_ml.launch.paths import shown
-from codex_ml.launch.repository import UnreadableConfigError
-from codex_ml.launch.sources import Sources, line_of_choice, ordered
+from codex_ml.launch.repository import Repository, UnreadableConfigError
+from codex_ml.launch.sources import Sources, line_of, line_of_choice, ordered
 from codex_ml.launch.validate import GLOBAL, nearest, validate
 
 __all__ = ["FAILURES", "Diagnosis"]
@@ -35,23 +43,20 @@ class Diagnosis:
     """Composes with less and less until it works, and says what had to be left out."""
 
     def __init__(self, loader: Loader, run_mode: RunMode) -> None:
-        self.loader, self.run_mode = loader, run_mode
+        self.loader, self.run_mode = _Forgiving(loader), run_mode
         self.problems: list[Problem] = []
         self.absent: list[tuple[str, str, str]] = []
 
     def problems_of(self, overrides: Sequence[str], failure: BaseException | None) -> list[Problem]:
         """Every problem that can be told; the failure itself, where there was one, if nothing else explains it."""
-        try:
-            config, sources = self.composed(overrides)
-            if config is not None:
-                self.problems += safety.problems(config, sources, self.loader)
-                if self.run_mode == RunMode.RUN:
-                    from codex_ml.launch.assemble import apart
+        config, sources = self.composed(overrides)
+        if config is not None:
+            self.problems += safety.problems(config, sources, self.loader)
+            if self.run_mode == RunMode.RUN:
+                from codex_ml.launch.assemble import apart
 
-                    values, found = validate(config, sources, self.loader.placeholders)
-                    self.problems += [*found, *apart(config, values, sources)]
-        finally:
-            self.loader.placeholders = frozenset()
+                values, found = validate(config, sources, self.loader.placeholders)
+                self.problems += [*found, *apart(config, values, sources)]
         self.problems += (Problem(message, sources.of_choice(group, name)) for group, name, message in self.absent)
         return ordered(self.problems, overrides) or ([Problem(wording.of_failure(failure))] if failure else [])
 
@@ -60,6 +65,7 @@ class Diagnosis:
         parsed = [override for text in overrides if (override := self._parsed(text)) is not None]
         choices = [override for override in parsed if self._is_choice(override)]
         config = self._with_choices(choices)
+        self.problems += self.loader.left_out
         if config is not None:
             for override in parsed:
                 if override not in choices:
@@ -193,3 +199,96 @@ class Diagnosis:
             message = wording.of_failure(error, override)
         if message:
             self.problems.append(Problem(message, str(override.input_line)))
+
+
+class _Forgiving(Loader):
+    """Leaves out of each config the keys that cannot be merged with the configs before it.
+
+    Attributes:
+        left_out: What the last composition had to leave out, as problems.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        super().__init__(loader.config_search_path)
+        self.repository = _Untangling(loader.config_search_path)
+        self.config_name = loader.config_name
+        self.left_out: list[Problem] = []
+        self._merged = OmegaConf.create()
+
+    def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
+        self.left_out, self._merged = [], OmegaConf.create()
+        return super()._compose_config_from_defaults_list(defaults, repo)
+
+    def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
+        assert default.config_path is not None
+        result = repo.load_config(default.config_path)
+        assert result is not None
+        package = result.header["package"] if default.package is None else default.package
+        layer = Layer(default.config_path, package or "", result)
+        try:
+            loaded = super()._load_single_config(default, repo)
+        except ConfigCompositionException as error:
+            if "hydra.searchpath" not in str(error):
+                raise
+            message = "'hydra.searchpath' counts only in the primary config; elsewhere pass hydra.searchpath=[<folder>]"
+            self._note(layer, ("hydra", "searchpath"), message)
+            _remove(result.config, ("hydra", "searchpath")[len(_parts(layer.package)) :])
+            loaded = super()._load_single_config(default, repo)
+        wrong = wording.misfits(self._merged, loaded.config, primary=not layer.group)
+        if wrong:
+            loaded = copy.copy(loaded)
+            loaded.config = copy.deepcopy(loaded.config)
+        for keys, message in wrong:
+            self._note(layer, keys, message)
+            _remove(loaded.config, keys)
+        self._merged.merge_with(loaded.config)
+        return loaded
+
+    def _note(self, layer: Layer, keys: Sequence[Any], message: str) -> None:
+        inside = [str(key) for key in keys[len(_parts(layer.package)) :]]
+        line = line_of(layer.file, inside) if layer.file else None
+        file = shown(layer.file or layer.config_path)
+        self.left_out.append(Problem(message, f"{file}:{line}" if line else file))
+
+
+def _remove(config: Any, keys: Sequence[Any]) -> None:
+    *parents, last = keys
+    for key in parents:
+        config = config._get_node(key)
+    with open_dict(config):
+        del config[last]
+
+
+class _Untangling(Repository):
+    """Tells what is too much for Python's stack, where Hydra's own reading of it would end anywhere."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        try:
+            return super().load_config(config_path)
+        except RecursionError as error:
+            file = self.file_of(config_path)
+            line, message = _tangle(file)
+            where = f"{shown(file)}:{line}" if line else shown(file)
+            raise UnreadableConfigError(config_path, Problem(message, where)) from error
+
+
+def _parts(package: str) -> list[str]:
+    return [part for part in package.split(".") if part]
+
+
+def _tangle(file: str) -> tuple[int, str]:
+    """The line of a YAML file from which it could be followed without an end, and why."""
+    try:
+        todo = [(yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader), ())]
+    except RecursionError:
+        todo = []
+    seen: set[int] = set()
+    while todo:
+        node, above = todo.pop()
+        if any(node is parent for parent in above):
+            return node.start_mark.line + 1, "an anchor refers to itself: write out what the alias inside it stands for"
+        inner = node.value if isinstance(node, yaml.CollectionNode) and id(node) not in seen else ()
+        seen.add(id(node))
+        parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
+        todo += [(part, (*above, node)) for part in reversed(parts)]
+    return 0, "this is nested too deeply to be read"

@@ -6,13 +6,12 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from codex_addons.cache import read_json, write_json
 from codex_ml.errors import ConfigError
 from codex_ml.launch.cache_folder import cache_folder
 
@@ -41,7 +40,7 @@ def file_digest(path: str | Path) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         settled = started - before["mtime_ns"] > _SETTLED_NS
         if entry is not None and settled and _identity(path, os.fstat(file.fileno())) == before:
-            _write(entry, {**before, "sha256": digest})
+            write_json(entry, {**before, "sha256": digest})
     return digest
 
 
@@ -66,29 +65,9 @@ def _entry(path: Path) -> Path | None:
 
 
 def _read(entry: Path | None, identity: dict[str, Any]) -> str | None:
-    if entry is None:
-        return None
-    try:
-        known = json.loads(entry.read_bytes())
-        digest = known.pop("sha256")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return None
-    good = known == identity and isinstance(digest, str) and len(digest) == 64
-    return digest if good else None
-
-
-def _write(entry: Path, content: dict[str, Any]) -> None:
-    """Remembers an entry, whole or not at all."""
-    with suppress(OSError):
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file)
-            os.replace(name, entry)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(name)
+    known = None if entry is None else read_json(entry)
+    digest = known.pop("sha256", None) if isinstance(known, dict) else None
+    return digest if known == identity and isinstance(digest, str) and len(digest) == 64 else None
 
 
 def tree_digest(folder: str | Path, suffixes: Collection[str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,12 @@ from codex_ml.interfaces import Example
 from codex_ml.launch.assembly import Component
 from codex_ml.launch.blame import blame, label
 
-__all__ = ["evaluating", "input_of", "measure", "unfit"]
+__all__ = ["evaluating", "input_of", "measure", "refusals", "unfit"]
+
+logger = logging.getLogger(__name__)
+
+# How often each label stands in what the metrics are tried with.
+_TRIED = 20
 
 
 def input_of(metric: Component, task: Any) -> str:
@@ -32,6 +38,29 @@ def unfit(metric: Component, task: Any) -> str | None:
     if wanted in task.feeds:
         return None
     return f"metric={metric.name} scores {wanted!r}, and the task gives only {', '.join(map(repr, task.feeds))}"
+
+
+def refusals(metrics: Sequence[Component], task: Any, labels: Any) -> list[str]:
+    """What the metrics that score labels say of those there are: whether they fit can be told before training.
+
+    Args:
+        metrics: The metrics, which are called.
+        task: The task.
+        labels: What the task learnt of the labels; nothing is asked where that is no list.
+    """
+    told: list[str] = []
+    for metric in metrics if isinstance(labels, list) and labels else ():
+        if input_of(metric, task) != "labels":
+            continue
+        # Several times, as a few values may be too few for a metric.
+        true = labels * _TRIED
+        try:
+            metric.factory(list(true), list(true), **metric.options)
+        except ValueError as error:
+            told.append(f"{label(metric)}, asked about the labels of the training records: {error}")
+        except Exception:
+            logger.debug("%s cannot be tried out", label(metric), exc_info=True)
+    return told
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,42 @@ import orjson
 from codex_ml.errors import CodexError, ModelError
 from codex_ml.launch.assembly import Assembly
 from codex_ml.launch.provenance import component_record
-from codex_ml.launch.record import sync_folder
+from codex_ml.launch.record import RECORD_FILE, sync_folder
 
-__all__ = ["EXPORT_FILE", "WEIGHTS_FILE", "export", "read_weights", "write_weights"]
+__all__ = ["EXPORT_FILE", "WEIGHTS_FILE", "clear_leftovers", "export", "read_weights", "write_weights"]
 
 EXPORT_FILE = "codex.json"
 WEIGHTS_FILE = "model.safetensors"
+
+_OURS = r"\d+-[0-9a-f]{8}"
+_CUT_FOLDER = re.compile(rf"\.model\.{_OURS}")
+_CUT_RECORD = re.compile(rf"\.{re.escape(RECORD_FILE)}\.{_OURS}")
+# The first is safetensors' own: it writes beside the file that it is told to write, which is itself a part of ours.
+_CUT_WEIGHTS = re.compile(rf"\.tmp[0-9A-Za-z]{{6}}|\.{re.escape(WEIGHTS_FILE)}\.{_OURS}")
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Removes from a run's folder what processes that were killed while they wrote have left there, and nothing else.
+
+    That is parts of records, weights and exports; what cannot be removed stays. The caller holds the folder's lock, as
+    the parts of a process at work have such names too.
+
+    Args:
+        folder: The run's folder; it need not be there.
+    """
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _CUT_FOLDER.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+        _remove_files(folder, _CUT_RECORD)
+    _remove_files(folder / "checkpoints" / "best", _CUT_WEIGHTS)
+
+
+def _remove_files(folder: Path, names: re.Pattern[str]) -> None:
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if names.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                path.unlink()
 
 
 def write_weights(model: Any, path: Path, metadata: Mapping[str, str] | None = None) -> None:

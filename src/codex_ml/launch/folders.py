@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from codex_ml.launch.paths import shown
 __all__ = ["choose", "finished", "locked", "name_of"]
 
 _LOCK = ".lock"
+# What lies in the folder of a run that has no record yet: the lock, what was to become the record, logs, Hydra's files.
+_BEGUN = (_LOCK, f".{record.RECORD_FILE}.*", ".trial-*", "*.log", "multirun.yaml")
 
 
 def name_of(choices: dict[str, Any], run_id: str) -> str:
@@ -29,7 +32,7 @@ def name_of(choices: dict[str, Any], run_id: str) -> str:
     return f"{title}-{run_id}"
 
 
-def choose(folder: Path, run_id: str, resume: str, *, given: bool, make: bool = True) -> Path:
+def choose(folder: Path, run_id: str, resume: str, *, given: bool, make: bool = True, subdir: str = ".hydra") -> Path:
     """The folder that a run gets.
 
     Args:
@@ -38,9 +41,10 @@ def choose(folder: Path, run_id: str, resume: str, *, given: bool, make: bool = 
         resume: `run.resume`.
         given: Whether the user named the folder.
         make: Whether to make it; else it is only seen whether it could be.
+        subdir: Hydra's own folder in it.
 
     Raises:
-        ConfigError: Another run is in it, it can't be written, or there is nothing to resume.
+        ConfigError: Another run or something else is in it, it can't be written, or there is nothing to resume.
     """
     held = record.read(folder)
     if given and held is not None and held.get("run_id") != run_id:
@@ -56,11 +60,31 @@ def choose(folder: Path, run_id: str, resume: str, *, given: bool, make: bool = 
         raise ConfigError([Problem(f"there is nothing to resume in {shown(folder)}", "run.resume=must")])
     if resume == "never":
         folder = _free(folder)
+    _refuse_others(folder, subdir)
     if make:
         _writable(folder)
     else:
         _probe(folder)
     return folder
+
+
+def _refuse_others(folder: Path, subdir: str) -> None:
+    """Refuses a folder in which something else than a run lies: a run replaces files there.
+
+    Raises:
+        ConfigError: It holds other files, and no record of a run.
+    """
+    if record.read(folder) is not None or not folder.is_dir():
+        return
+    begun = (*_BEGUN, subdir)
+    names = sorted(path.name for path in folder.iterdir())
+    others = [name for name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in begun)]
+    if others:
+        what = f"{', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
+        raise ConfigError(
+            f"{shown(folder)} holds {what}, and no run: a run gets a folder of its own; name one that is empty or "
+            "isn't there with hydra.run.dir=<folder>"
+        )
 
 
 def finished(folder: Path, run_id: str) -> dict[str, Any] | None:

@@ -90,9 +90,11 @@ def _plain(value: Any) -> Any:
 
 
 def _local(value: str) -> Any:
-    """A string that names a local folder with a model or tokenizer in it counts by that folder's content."""
+    """A string that names a local file, or a folder with a model or tokenizer in it, counts by the content."""
     try:
         path = Path(value).expanduser()
+        if value and path.is_file():
+            return {"content": file_digest(path)}
         local = bool(value) and any((path / name).is_file() for name in _MODEL_FILES)
     except (OSError, RuntimeError, ValueError):
         # Too long for a path, a NUL in it, or the home folder of nobody: text that is no path.

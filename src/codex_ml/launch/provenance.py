@@ -14,6 +14,20 @@ from codex_ml.launch.versions import version_of
 
 __all__ = ["component_record", "components_record", "environment_record", "git_record", "signature"]
 
+# A tree's own configuration may name programs for these.
+_SETTINGS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+# An object that is missing in a partial clone would be fetched, by a program that the tree's configuration names; git
+# before 2.45 doesn't know GIT_NO_LAZY_FETCH.
+_ENVIRONMENT = {
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+# These have names of the tree's choice, so that they can't be set to nothing. A filter of the user's own, as git-lfs
+# is one, starts the programs of lfs.extension; virtualfilesystem is one of Microsoft's git.
+_PROGRAMS = ("filter.", "lfs.extension.", "core.virtualfilesystem")
+_USERS = ("system", "global", "command")
 _LIBRARIES = ("codex-ml", "torch", "transformers", "tokenizers", "numpy", "hydra-core")
 
 
@@ -73,14 +87,15 @@ def git_record(folder: Path | None = None) -> dict[str, Any] | None:
         folder: The working directory when left out.
 
     Returns:
-        `commit` (None before the first one), `dirty` (whether tracked files differ from it; None when it took too
-        long to find out) and `root`.
+        `commit` (None before the first one), `dirty` (whether tracked files differ from it, submodules aside; None
+        when it took too long to find out, or would start a program that the tree names) and `root`.
     """
     where = Path() if folder is None else folder
     root = _git(where, "rev-parse", "--show-toplevel")
     if not root:
         return None
-    changes = _git(where, "status", "--porcelain", "--untracked-files=no")
+    status = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
+    changes = None if _names_programs(where) else _git(where, *status)
     return {
         "commit": _git(where, "rev-parse", "--verify", "--quiet", "HEAD") or None,
         "dirty": None if changes is None else bool(changes),
@@ -88,10 +103,17 @@ def git_record(folder: Path | None = None) -> dict[str, Any] | None:
     }
 
 
+def _names_programs(folder: Path) -> bool:
+    """Whether a tree's own configuration, and not the user's, names a program that reading its files would start."""
+    names = _git(folder, "config", "--list", "--show-scope", "--name-only", "--includes")
+    lines = ["unknown\tfilter."] if names is None else names.splitlines()
+    settings = (line.partition("\t") for line in lines)
+    return any(scope not in _USERS and name.startswith(_PROGRAMS) for scope, _, name in settings)
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
-    environment: Mapping[str, str] = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-    # A work tree's own configuration may name a program for fsmonitor, which `git status` would start.
-    command = ["git", "-c", "core.fsmonitor=false", *arguments]
+    environment: Mapping[str, str] = {**os.environ, **_ENVIRONMENT}
+    command = ["git", *_SETTINGS, *arguments]
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False

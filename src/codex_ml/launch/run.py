@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import chdir, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,12 +20,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, open_dict, read_write
 
 from codex_ml.errors import CodexError, ConfigError, Problem
-from codex_ml.launch import folders, record, resolvers, result_page
+from codex_ml.launch import folders, jobs, record, resolvers, result_page
 from codex_ml.launch.assemble import assemble
 from codex_ml.launch.assembly import Assembly
 from codex_ml.launch.compose import Composed, with_jobs
 from codex_ml.launch.declarations import declaration_of
 from codex_ml.launch.execute import execute
+from codex_ml.launch.export import clear_leftovers
 from codex_ml.launch.identity import run_id
 from codex_ml.launch.loader import Loader
 from codex_ml.launch.paths import shown
@@ -44,6 +46,7 @@ class Plan:
     given: bool
     mode: str
     resume: str
+    subdir: str
 
 
 def _plan(config: DictConfig, values: Values, sources: Sources, folder: str) -> Plan:
@@ -62,7 +65,13 @@ def _plan(config: DictConfig, values: Values, sources: Sources, folder: str) -> 
         raise ConfigError(f"run.root={settings.run.root}: {error}") from error
     if not folder:
         place /= folders.name_of(_choices(config), identity)
-    return Plan(assembly, identity, place, bool(folder), settings.mode, settings.run.resume)
+    return Plan(assembly, identity, place, bool(folder), settings.mode, settings.run.resume, _subdir(config))
+
+
+def _subdir(config: DictConfig) -> str:
+    """Hydra's own folder in the run's; the config of a sweep's job has no node of Hydra's."""
+    hydra = HydraConfig.get() if "hydra" not in config else config.hydra
+    return str(hydra.output_subdir)
 
 
 def _choices(config: DictConfig) -> dict[str, Any]:
@@ -72,7 +81,7 @@ def _choices(config: DictConfig) -> dict[str, Any]:
 def _carry_out(plan: Plan, run: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
     """Does what a plan's mode asks for, says what came of it, and returns the record of a run."""
     making = plan.mode != "check"
-    folder = folders.choose(plan.folder, plan.run_id, plan.resume, given=plan.given, make=making)
+    folder = folders.choose(plan.folder, plan.run_id, plan.resume, given=plan.given, make=making, subdir=plan.subdir)
     if not making:
         print(f"The config is sound: it would run in {shown(folder)}.", flush=True)
         if plan.assembly.unmeasured:
@@ -82,6 +91,7 @@ def _carry_out(plan: Plan, run: Callable[[Path], dict[str, Any]]) -> dict[str, A
     again = told is not None
     if told is None:
         with folders.locked(folder):
+            clear_leftovers(folder)
             told = run(folder)
     print(result_page.text(told, folder, again=again), flush=True)
     return told
@@ -100,6 +110,8 @@ def single(hydra: Hydra, composed: Composed) -> int:
 def _by_hydra(hydra: Hydra, config: DictConfig, plan: Plan, folder: Path) -> dict[str, Any]:
     with read_write(config), open_dict(config):
         config.hydra.run.dir = str(folder)
+    own = folder / str(config.hydra.output_subdir)
+    there = own.exists()
     callbacks = Callbacks(config)
     name = config.hydra.job.config_name
     callbacks.on_run_start(config=config, config_name=name)
@@ -113,8 +125,8 @@ def _by_hydra(hydra: Hydra, config: DictConfig, plan: Plan, folder: Path) -> dic
         )
     except OSError as error:
         # Hydra's own files, before the run began; a part of one would be taken for the whole.
-        if record.read(folder) is None:
-            shutil.rmtree(folder / str(config.hydra.output_subdir), ignore_errors=True)
+        if record.read(folder) is None and not there:
+            shutil.rmtree(own, ignore_errors=True)
         raise CodexError(f"cannot write the run's files in {shown(folder)}: {error.strerror or error}") from error
     callbacks.on_run_end(config=config, config_name=name, job_return=result)
     if result.status == JobStatus.COMPLETED:
@@ -151,30 +163,44 @@ def sweep(hydra: Hydra, composed: Composed) -> int:
     """Runs every job of a sweep by Hydra's sweeper and launcher; returns the exit code."""
     config = composed.config
     _try_out(composed, "launcher", "sweeper")
-    # Read before the sweep, which gets a copy with what was read: a folder named after the time keeps its name.
-    folder = str(config.hydra.sweep.dir)
-    # The overrides are in the config that the loader hands out.
+    loader = cast("Loader", hydra.config_loader)
     try:
+        # Read before the sweep, which gets a copy with what was read: a folder named after the time keeps its name.
+        folder = str(config.hydra.sweep.dir)
+        checks = jobs.checks(loader, config)
+        for task in jobs.tasks(checks):
+            job(task)
+        if checks:
+            print(f"{len(checks)} jobs checked.")
+            return 0
+        jobs.make_folder(folder, composed.sources)
+        # The overrides are in the config that the loader hands out.
         results = hydra.multirun(config_name=config.hydra.job.config_name, task_function=job, overrides=[])
     except ConfigError as error:
-        loader = cast("Loader", hydra.config_loader)
         loader.frozen = None
         overrides = [str(override.input_line) for override in composed.sources.overrides]
         problems = with_jobs([], loader, overrides)
         raise ConfigError(problems or error.problems) from error
-    jobs = [result for batch in results or () for result in batch if isinstance(result, JobReturn)]
-    print(f"{len(jobs)} jobs done, in {shown(folder)}.")
+    done = [result for batch in results or () for result in batch if isinstance(result, JobReturn)]
+    print(f"{len(done)} jobs done, in {shown(folder)}.")
     return 0
 
 
 def job(config: DictConfig) -> float | None:
     """Runs one job of a sweep in the folder that Hydra gave it; returns the objective's value, for sweepers."""
     resolvers.register()
-    sources = Sources((), ())
-    values, problems = validate(config, sources)
-    if problems:
-        raise ConfigError(problems)
-    plan = _plan(config, values, sources, HydraConfig.get().runtime.output_dir)
-    told = _carry_out(plan, lambda folder: execute(plan.assembly, folder=folder, run_id=plan.run_id))
+    sources, own, here = Sources((), ()), HydraConfig.get(), Path.cwd()
+
+    def run(folder: Path) -> dict[str, Any]:
+        with chdir(here):
+            return execute(plan.assembly, folder=folder, run_id=plan.run_id)
+
+    # Paths are meant and told from where the sweep was started, not from the folder that Hydra may have gone to.
+    with chdir(own.runtime.cwd) if own.job.chdir else nullcontext():
+        values, problems = validate(config, sources)
+        if problems:
+            raise ConfigError(problems)
+        plan = _plan(config, values, sources, own.runtime.output_dir)
+        told = _carry_out(plan, run)
     objective = told.get("objective") if told else None
     return objective.get("value") if isinstance(objective, Mapping) else None

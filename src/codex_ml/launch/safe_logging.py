@@ -16,11 +16,9 @@ from codex_ml.launch.sources import Sources
 
 __all__ = ["problems"]
 
-# Where a text may begin that logging is not to take for ext://..., whatever its interpolations turn out to be; and no
-# program reads a file of such a name.
-_LOG_FILE = re.compile(
-    r"(?:\$\{hydra\.runtime\.output_dir\}/|(?=[a-z]*[^a-z:$])|(?=[a-z]:)).*\.(?:log|txt|out)", flags=re.DOTALL
-)
+# Where a text may begin that logging is not to take for ext://..., whatever its interpolations turn out to be. A log
+# appends to its file, and other programs read files by the name of .txt and .out (requirements.txt, CMakeLists.txt).
+_LOG_FILE = re.compile(r"(?:\$\{hydra\.runtime\.output_dir\}/|(?=[a-z]*[^a-z:$])|(?=[a-z]:)).*\.log", flags=re.DOTALL)
 
 
 def problems(hydra: DictConfig, name: str, sources: Sources, loader: Loader) -> Iterator[tuple[str, str]]:
@@ -37,7 +35,7 @@ def problems(hydra: DictConfig, name: str, sources: Sources, loader: Loader) -> 
         if key == "level" and not (isinstance(value, int) or (isinstance(value, str) and value in levels)):
             yield where, f"'{where}' must be one of {', '.join(levels)}, not {value!r}"
         elif key == "filename" and not (isinstance(value, str) and _LOG_FILE.fullmatch(value)):
-            form = "begin with a folder or ${hydra.runtime.output_dir}/ and end in .log, .txt or .out"
+            form = "begin with a folder or ${hydra.runtime.output_dir}/ and end in .log"
             yield where, f"'{where}' must {form}, not {value!r}"
 
 

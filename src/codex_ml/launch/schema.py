@@ -158,7 +158,7 @@ def _told_of_arguments(doc: str) -> dict[str, str]:
             found[next(reversed(found))] += f" {line.strip()}"
         else:
             break
-    return {name: re.split(r"(?<=[.;]) ", text)[0].rstrip(".;") for name, text in found.items()}
+    return {name: re.split(r"(?<=[.]) ", text)[0].rstrip(".") for name, text in found.items()}
 
 
 def _annotated(factory: Any) -> Any:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from codex_ml import registries
 from codex_ml.errors import CodexError, DataError
 from codex_ml.interfaces import Record
 from codex_ml.launch.assembly import Assembly, Component
@@ -48,6 +49,7 @@ class Split:
         self.records: int | None = None
         self._loader = loader
         self._columns = dict(columns)
+        self._required = frozenset(required)
         self._sources = {logical: columns.get(logical, logical) for logical in (*required, *columns)}
         self._moved = {source for logical, source in columns.items() if source != logical}
         self._limit = limit
@@ -97,7 +99,7 @@ class Split:
             except CodexError:
                 raise
             except (ValueError, OSError) as error:
-                raise DataError(_placed(error, path)) from error
+                raise DataError(_placed(error, path) + _other_loader(path, self._loader.name)) from error
 
     def _named(self, record: Any, path: Path, title: str, number: int) -> Record:
         if not isinstance(record, Mapping):
@@ -110,6 +112,12 @@ class Split:
                     f"set data.columns.{logical}=<column>"
                 )
         absent = {logical: source for logical, source in self._sources.items() if source not in record}
+        for logical, source in self._sources.items():
+            if logical in self._required and source in record and record[source] is None:
+                raise DataError(
+                    f"{path}: record {number} has no value in the column {source!r} (null); give it one, or leave the "
+                    "record out"
+                )
         if absent:
             has = ", ".join(map(str, record)) or "no columns at all"
             columns = f"column{'s' if len(absent) > 1 else ''} {' and '.join(map(repr, absent.values()))}"
@@ -135,6 +143,13 @@ def _placed(error: Exception, path: Path) -> str:
     """The error's message, with the file where it doesn't say."""
     told = str(error) or type(error).__name__
     return told if path.name in told else f"{path}: {told}"
+
+
+def _other_loader(path: Path, loader: str) -> str:
+    """A hint where the file's name ends like another data loader's."""
+    suffix = path.suffix.removeprefix(".")
+    other = suffix if suffix in registries.options("data_loader") and suffix != loader else ""
+    return f"; for a file like this one there is data_loader={other}" if other else ""
 
 
 def _titles(files: Sequence[Path]) -> list[str]:

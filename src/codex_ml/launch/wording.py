@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import (
+    BooleanNode,
+    DictConfig,
+    EnumNode,
+    FloatNode,
+    IntegerNode,
+    ListConfig,
+    Node,
+    OmegaConf,
+    StringNode,
+)
+from omegaconf.errors import OmegaConfBaseException
 
 from codex_addons.errors import CodexAddonsError
 from codex_ml import registries
+from codex_ml.launch.annotations import said
 from codex_ml.launch.declarations import schema_of
+from codex_ml.launch.nodes import written_out
 from codex_ml.launch.validate import nearest
 
-__all__ = ["of_empty", "of_failure", "of_syntax", "of_unknown_key"]
+__all__ = ["misfits", "of_empty", "of_failure", "of_syntax", "of_unknown_key", "unchosen"]
+
+Keys = tuple[Any, ...]
+
+# What OmegaConf adds to each of its messages.
+_NOISE = ("full_key:", "reference_type=", "object_type=")
+_TYPED = {BooleanNode: "true or false", FloatNode: "float", IntegerNode: "int", StringNode: "str"}
 
 
 def of_failure(error: BaseException, override: Override | None = None) -> str:
@@ -24,7 +46,7 @@ def of_failure(error: BaseException, override: Override | None = None) -> str:
         # Raised by Hydra itself for this alone.
         return f"hydra.job.env_copy names {error}, and there is no such variable here"
     text = str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith(_NOISE)]
     twice = any(phrase in text for phrase in ("appears more than once", "Multiple values for", "An item is already at"))
     if twice and override is not None and override.is_add():
         return f"'{override.key_or_group}' is there already: leave out the +"
@@ -37,7 +59,9 @@ def of_failure(error: BaseException, override: Override | None = None) -> str:
     cause = error.__cause__
     if cause is not None and str(cause).strip() and str(cause).splitlines()[0] not in lines:
         lines.append(str(cause).splitlines()[0])
-    return ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines[:1] + lines[-1:])) or type(error).__name__
+    place = error.full_key if isinstance(error, OmegaConfBaseException) and override is None else None
+    told = ": ".join(line.rstrip(".:") for line in dict.fromkeys(lines[:1] + lines[-1:]))
+    return (f"'{place}': " if place else "") + (told or type(error).__name__)
 
 
 def of_syntax(text: str, message: str) -> str:
@@ -132,3 +156,98 @@ def _elsewhere(key: str, config: DictConfig) -> str:
         ):
             return f"; did you mean '{place}.{key}'?"
     return ""
+
+
+def misfits(merged: DictConfig, config: Any, *, primary: bool) -> list[tuple[Keys, str]]:
+    """The keys of a config that cannot be merged with the configs before it, each with what to say of it.
+
+    Args:
+        merged: What the configs before it gave.
+        config: The config, at its place.
+        primary: Whether it is the primary config, whose defaults list chooses rather than overrides.
+    """
+    wrong = unchosen(config)
+    if not wrong and _merging(merged, config) is None:
+        return []
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    found = [((key,), _of_choice(key, value, primary=primary)) for key, value in wrong.items()]
+    return found + _misfits(merged, {key: value for key, value in plain.items() if key not in wrong}, ())
+
+
+def unchosen(config: Any) -> dict[str, Any]:
+    """The groups of components that a config sets as if they were values, `model: minilm`."""
+    if not isinstance(config, DictConfig):
+        return {}
+    found: dict[str, Any] = {}
+    for kind in (*registries.KINDS, "data"):
+        node: Any = config._get_node(kind, validate_access=False)
+        if node is None or isinstance(node, DictConfig) or node._is_none() or node._is_missing():
+            continue
+        value: Any = OmegaConf.to_container(node, resolve=False) if isinstance(node, ListConfig) else node._value()
+        # The check of the whole config says what to do about an interpolation.
+        if not node._is_interpolation() and (kind in registries.KINDS or _names_of(value)):
+            found[kind] = value
+    return found
+
+
+def _names_of(value: Any) -> list[str]:
+    names = value if isinstance(value, list) else [value]
+    return names if all(isinstance(name, str) for name in names) else []
+
+
+def _of_choice(group: str, value: Any, *, primary: bool) -> str:
+    names = _names_of(value)
+    option = (f"[{', '.join(names)}]" if group in registries.MANY else names[0]) if names else "<name>"
+    option = "none" if value == [] and group in registries.MANY else option
+    verb = "" if primary else "override /"
+    return f"'{group}' must be chosen by name: in its defaults list, {verb}{group}: {option}"
+
+
+def _merging(merged: DictConfig, config: Any) -> OmegaConfBaseException | None:
+    """Why one cannot be merged with the other; both stay as they are."""
+    try:
+        copy.deepcopy(merged).merge_with(config)
+    except OmegaConfBaseException as error:
+        return error
+    return None
+
+
+def _misfits(merged: DictConfig, values: Mapping[Any, Any], above: Keys) -> list[tuple[Keys, str]]:
+    """The same of the keys below a place, as far down as one can be told."""
+    found: list[tuple[Keys, str]] = []
+    for key, value in values.items():
+        keys, nested = (*above, key), value
+        for part in reversed(keys):
+            nested = {part: nested}
+        error = _merging(merged, OmegaConf.create(nested))
+        if error is not None:
+            inside = isinstance(value, dict) and isinstance(_node(merged, keys), DictConfig)
+            inner = _misfits(merged, value, keys) if inside else []
+            found += inner or [(keys, _of_misfit(merged, keys, value, error))]
+    return found
+
+
+def _of_misfit(merged: DictConfig, keys: Keys, value: Any, error: OmegaConfBaseException) -> str:
+    path, above = ".".join(map(str, keys)), ".".join(map(str, keys[:-1]))
+    node, parent = _node(merged, keys), _node(merged, keys[:-1])
+    given = "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else said(value)
+    given = repr(value) if isinstance(value, str) else given
+    if isinstance(node, DictConfig) and not isinstance(value, dict):
+        return f"'{path}' must be a mapping, not {given}"
+    if isinstance(node, ListConfig) and not isinstance(value, list):
+        return f"'{path}' must be a list, not {given}"
+    if node is None and isinstance(parent, DictConfig):
+        names = [str(name) for name in parent]
+        near = nearest(str(keys[-1]), names, f"{above}.{{}}")
+        return f"unknown key '{path}'{near or f'; the keys of {above}: ' + ', '.join(names)}"
+    if isinstance(node, EnumNode):
+        return f"'{path}' must be one of {', '.join(node.enum_type.__members__)}, not {given}"
+    wanted = next((name for kind, name in _TYPED.items() if isinstance(node, kind)), None)
+    return f"'{path}' must be {wanted}, not {given}" if wanted else f"'{path}' cannot be set: {of_failure(error)}"
+
+
+def _node(config: DictConfig, keys: Sequence[Any]) -> Node | None:
+    node: Any = config
+    for key in keys:
+        node = node._get_node(key, validate_access=False) if written_out(node) else None
+    return node

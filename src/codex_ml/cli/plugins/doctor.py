@@ -42,10 +42,16 @@ def _examined(offer: Offer) -> dict[str, Any]:
     if offer.refused:
         return {**fields, **untried, "status": "not allowed"}
     found = inspect_apart(offer.kind, offer.entry)
-    known = {name: found.get(name) for name in ("seconds", "heavy", "error")}
+    known = {name: found.get(name) for name in ("seconds", "heavy", "error", "threads")}
     status = "hidden" if offer.hidden_by else "no option" if offer.unusable else "ok"
     api = found.get("declaration", {}).get("api")
     return {**fields, **known, "api": api, "status": "broken" if found.get("error") else status}
+
+
+def _remarks(told: dict[str, Any]) -> str:
+    heavy = f"imports {', '.join(told['heavy'])}" if told["heavy"] else ""
+    threads = "starts a thread that keeps a program from ending" if told.get("threads") else ""
+    return "; ".join(part for part in (heavy, threads) if part)
 
 
 def _print(components: list[dict[str, Any]], warnings: list[str], broken: int) -> None:
@@ -57,7 +63,7 @@ def _print(components: list[dict[str, Any]], warnings: list[str], broken: int) -
             each["api"] or "",
             each["status"],
             "" if each["seconds"] is None else f"{1000 * each['seconds']:.0f} ms",
-            each["error"] or each["note"] or (f"imports {', '.join(each['heavy'])}" if each["heavy"] else ""),
+            each["error"] or each["note"] or _remarks(each),
         )
         for each in components
     ]
