@@ -119,6 +119,8 @@ def test_a_component_that_cannot_be_imported_is_told_beside_the_rest(codex_run, 
     assert second == "trainer.lrr=1: unknown key 'trainer.lrr'; did you mean 'trainer.lr'?"
     assert codex_run("--help").code == 0
     assert "cannot be loaded" in codex_run("--help", "model=broken").out
+    (alone,) = codex_run("mode=check", "model=broken", "model.width=3").problems
+    assert alone == first
 
 
 def test_names_that_cannot_be_typed_are_no_options(codex_run, tmp_path, monkeypatch):

@@ -79,7 +79,7 @@ def test_what_is_denied_is_no_option(codex_run, packages, monkeypatch):
     monkeypatch.setenv("CODEX_ML_PLUGINS_DENY", "acme-tools")
     assert "scale: 0.5" in codex_run("--cfg", "job", "metric=[half]").out
     (told,) = codex_run("--cfg", "job", "metric=[acme-tools/half]").problems
-    assert told.endswith("no installed distribution 'acme-tools' offers one")
+    assert told.endswith("there is no metric 'acme-tools/half': CODEX_ML_PLUGINS_DENY names acme-tools")
     monkeypatch.setenv("CODEX_ML_PLUGINS_ALLOW", "nobody")
     assert "half" not in codex_run("--help").out
     assert "minilm" in codex_run("--help").out

@@ -155,7 +155,7 @@ class Diagnosis:
         if not found:
             message = f"there is no config '{config_path}'"
             if group in registries.KINDS:
-                message = f"there is no {group} '{name}': no installed distribution '{distribution}' offers one"
+                message = wording.of_nobody(group, name)
         self.absent.append((group, name, message))
         return True
 
@@ -188,7 +188,7 @@ class Diagnosis:
         return None
 
     def _apply(self, override: Override, config: DictConfig) -> None:
-        if override.is_sweep_override():
+        if override.is_sweep_override() or wording.is_unreadable(override.key_or_group, config):
             return
         # Looked for first: Hydra fails halfway through `trainer.lr.x=1`, and leaves something else behind.
         message = wording.of_unknown_key(override, config, self.loader)

@@ -23,13 +23,14 @@ from omegaconf import (
 from omegaconf.errors import OmegaConfBaseException
 
 from codex_addons.errors import CodexAddonsError
+from codex_addons.policy import refusal
 from codex_ml import registries
 from codex_ml.launch.annotations import said
 from codex_ml.launch.declarations import schema_of
-from codex_ml.launch.nodes import written_out
+from codex_ml.launch.nodes import nodes, written_out
 from codex_ml.launch.validate import nearest
 
-__all__ = ["misfits", "of_empty", "of_failure", "of_syntax", "of_unknown_key", "unchosen"]
+__all__ = ["is_unreadable", "misfits", "of_empty", "of_failure", "of_nobody", "of_syntax", "of_unknown_key", "unchosen"]
 
 Keys = tuple[Any, ...]
 
@@ -126,13 +127,28 @@ def _absent(override: Override, path: str, part: str, node: DictConfig, loader: 
     return f"unknown key '{key}'{near or f'; the keys of {path}: ' + (', '.join(names) or 'none')}{more}"
 
 
+def of_nobody(kind: str, name: str) -> str:
+    """What to say of a component that the distribution in its name doesn't offer, or may not."""
+    distribution = name.rpartition("/")[0]
+    refused = refusal(distribution)
+    return f"there is no {kind} '{name}': " + (refused or f"no installed distribution '{distribution}' offers one")
+
+
+def is_unreadable(key: str, config: DictConfig) -> bool:
+    """Whether a key is below a component that cannot be loaded, which is told by itself: its options are unknown."""
+    for kind, path, node in nodes(config):
+        if key.startswith(f"{path}."):
+            try:
+                schema_of(kind, str(node._get_node("name")))
+            except CodexAddonsError:
+                return True
+    return False
+
+
 def _is_open(path: str, node: DictConfig) -> bool:
     """Whether a node is that of a component that takes any key."""
     kind, name = path.partition(".")[0], node._get_node("name", validate_access=False)
-    try:
-        return kind in registries.KINDS and name is not None and schema_of(kind, str(name)).open
-    except CodexAddonsError:
-        return False
+    return kind in registries.KINDS and name is not None and schema_of(kind, str(name)).open
 
 
 def _not_chosen(kind: str, part: str, chosen: list[str], loader: ConfigLoader) -> str:
