@@ -58,7 +58,7 @@ def test_discover_leaves_a_broken_one_out_and_tells_its_distribution_and_cause(m
 
 def test_discover_leaves_out_what_is_made_for_another_api(install):
     install("good-things", {GROUP: {"other": "good_things:other"}}, {"good_things.py": GOOD})
-    with pytest.warns(EntryPointWarning, match="good-things declares the plugin API 'v2', and 'v1' is required"):
+    with pytest.warns(EntryPointWarning, match="good-things 1.0 declares the plugin API 'v2', and 'v1' is required"):
         assert discover(GROUP) == {}
 
 

@@ -1,5 +1,7 @@
 """DataLoaderTests: a right loader passes, each kind of wrong one fails the check that is meant for it."""
 
+import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,37 @@ def gives_no_reason(path):
         yield dict([line.split("=")])
 
 
+def reads_all_at_first(path):
+    """Reads the whole file when the first record is asked for."""
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        yield dict([line.split("=")])
+
+
+def checks_all_at_first(path):
+    """Makes all records before it gives the first."""
+    yield from list(right(path))
+
+
+def reads_bytes_at_first(path):
+    """Reads the whole file as bytes, without a buffer."""
+    with open(path, "rb", 0) as file:
+        for line in file.read().decode().splitlines():
+            yield dict([line.split("=")])
+
+
+def unpacks(path):
+    """Reads a compressed file."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            yield dict([line.rstrip("\n").split("=")])
+
+
+def json_document(path):
+    """Reads a list in JSON, which ends before anything else can begin."""
+    with open(path, encoding="utf-8") as file:
+        yield from json.load(file)
+
+
 _open_files = {}
 
 
@@ -116,6 +149,7 @@ def shares_its_place(path):
 
 READS, STREAMS = "it_reads_the_records", "it_streams"
 MISSING, MALFORMED = "a_missing_file_raises_file_not_found_error", "malformed_data_raise_value_error_with_the_line"
+FIRST = "the_first_record_comes_before_the_rest_is_read"
 APART = "readings_of_one_file_do_not_disturb_each_other"
 WRONG = [
     ("returns_a_list", STREAMS, "opens the file when it is called"),
@@ -130,9 +164,12 @@ WRONG = [
     ("tells_no_line", MALFORMED, ":2: reason', and reads 'malformed'"),
     ("counts_from_zero", MALFORMED, ":1: malformed'"),
     ("gives_no_reason", MALFORMED, ":2: reason'"),
+    ("reads_all_at_first", FIRST, "bytes of 41943"),
+    ("checks_all_at_first", FIRST, "for the first record; yield each record once it is read"),
+    ("reads_bytes_at_first", FIRST, "bytes of 41943"),
     ("shares_its_place", APART, "reads less of a file"),
 ]
-COMPONENTS = {"data_loader": ["right", *(name for name, _, _ in WRONG)]}
+COMPONENTS = {"data_loader": ["right", "unpacks", "json_document", *(name for name, _, _ in WRONG)]}
 SUITE = {"cases": [("a=1\nb=2\nc=3\n", [{"a": "1"}, {"b": "2"}, {"c": "3"}])], "malformed": [("a=1\nb\n", 2)]}
 
 
@@ -145,6 +182,24 @@ def test_a_right_loader_passes(failures):
 def test_a_wrong_loader_fails(failures, name, check, message):
     found = failures(DataLoaderTests, shared=False, name=name, **SUITE)
     assert message in found[check], found
+
+
+def test_a_compressed_file_streams_as_well(failures):
+    cases = [(gzip.compress(b"a=1\nb=2\n"), [{"a": "1"}, {"b": "2"}])]
+    assert failures(DataLoaderTests, name="unpacks", cases=cases) == {}
+
+
+def test_one_record_alone_need_not_end_before_the_file_does(failures):
+    assert failures(DataLoaderTests, name="right", cases=[("a=1", [{"a": "1"}])]) == {}
+    assert failures(DataLoaderTests, name="json_document", cases=[('[{"a": 1}]', [{"a": 1}])]) == {}
+
+
+def test_a_format_that_must_be_read_whole_says_so(failures):
+    cases = [('[{"a": 1}, {"a": 2}]', [{"a": 1}, {"a": 2}])]
+    told = failures(DataLoaderTests, name="json_document", cases=cases)[FIRST]
+    assert "for what stands behind it: Extra data" in told
+    assert "set `streams = False`" in told
+    assert failures(DataLoaderTests, name="json_document", cases=cases, streams=False) == {}
 
 
 def test_what_an_author_expects_wrongly_fails(failures):

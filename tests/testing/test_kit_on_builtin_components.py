@@ -57,6 +57,8 @@ class TestCsv(DataLoaderTests):
 
 class TestHf(TokenizerTests):
     name = "hf"
+    # As the tokenizer that it loads here has a token for each byte and no other.
+    takes_empty_texts = False
     round_trips = ["the cat sat", "naïve 猫  spaces", "\ttabs\nand lines"]
     bad_options = [{"tokenizer_name": "./nowhere"}, {"padding_side": "up"}, {"tokenizer_name": ""}]
 

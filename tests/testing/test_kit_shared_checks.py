@@ -238,7 +238,7 @@ def test_a_bad_option_that_is_not_refused_is_told(failures, name, message):
     assert message in found["bad_options_are_refused"]
 
 
-@pytest.mark.parametrize("library", ["pandas", "torch"])
+@pytest.mark.parametrize("library", ["numpy", "pandas", "polars", "torch"])
 def test_a_heavy_import_is_told_by_name_unless_it_is_allowed(failures, library, tmp_path, monkeypatch):
     (tmp_path / f"{library}.py").write_text("")
     (tmp_path / "kit_heavy_module.py").write_text(f"import {library}\nfrom {__name__} import plain as metric\n")
@@ -254,6 +254,34 @@ def test_a_heavy_import_is_told_by_name_unless_it_is_allowed(failures, library, 
         Heavy().test_importing_its_module_is_cheap()
     Heavy.heavy_imports_allowed = True
     Heavy().test_importing_its_module_is_cheap()
+
+
+def test_an_import_that_takes_long_is_told_unless_it_is_allowed(tmp_path, monkeypatch):
+    (tmp_path / "kit_heavy_module.py").write_text("import time\ntime.sleep(1.1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Slow(ComponentTests):
+        kind = "metric"
+        name = "heavy"
+
+    with pytest.raises(AssertionError, match=r"importing kit_heavy_module takes 1\.\d seconds, more than 1: look for"):
+        Slow().test_importing_its_module_is_cheap()
+    Slow.heavy_imports_allowed = True
+    Slow().test_importing_its_module_is_cheap()
+
+
+def test_an_import_that_takes_long_only_once_is_not_told(tmp_path, monkeypatch):
+    # As the first one does, which compiles.
+    code = f"import pathlib, time\nmark = pathlib.Path({str(tmp_path / 'mark')!r})\n"
+    code += "time.sleep(0 if mark.exists() else 1.1)\nmark.touch()\n"
+    (tmp_path / "kit_heavy_module.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Slow(ComponentTests):
+        kind = "metric"
+        name = "heavy"
+
+    Slow().test_importing_its_module_is_cheap()
 
 
 def test_a_module_that_cannot_be_imported_is_told():

@@ -97,6 +97,18 @@ def leaves_its_scale(predictions, labels):
     return 100 * _share(predictions, labels)
 
 
+@component(greater_is_beter=False)
+def misspelt_meta(predictions, labels):
+    """Says which direction is better, and nobody hears it."""
+    return _share(predictions, labels)
+
+
+@component(author="me", category="shares", paper="none", uses=("numpy",), extra="x", observer=False)
+def tells_more(predictions, labels):
+    """Tells also what nobody asks for."""
+    return _share(predictions, labels)
+
+
 WRONG = [
     ("off", {"it_scores_the_cases": "scores 0.501, not 0.5"}),
     ("whole_number", {"it_scores_the_cases": "returns 1 of type int; it must return a float"}),
@@ -112,7 +124,7 @@ WRONG = [
     ("scale_is_no_text", {"its_meta_can_be_used": "`scale` must be text"}),
     ("leaves_its_scale", {"its_meta_can_be_used": "says its scale is 0-1 and scores 50.0"}),
 ]
-COMPONENTS = {"metric": ["right", *(name for name, _ in WRONG)]}
+COMPONENTS = {"metric": ["right", "misspelt_meta", "tells_more", *(name for name, _ in WRONG)]}
 CASES = [(["a", "b"], ["a", "c"], 0.5), ([1, 2], [1, 3], 0.5), ([1.5, 2.5], [1.5, 0.5], 0.5)]
 
 
@@ -141,6 +153,12 @@ def test_a_wrong_metric_fails(failures, name, expected):
 )
 def test_a_case_that_does_not_hold_fails(failures, case, message):
     assert message in str(failures(MetricTests, name="right", cases=[case]))
+
+
+def test_a_misspelt_meta_key_is_told_and_others_are_free(failures):
+    told = "nobody reads __codex_meta__['greater_is_beter']; did you mean 'greater_is_better'?"
+    assert told in failures(MetricTests, name="misspelt_meta", cases=CASES)["what_it_tells_about_itself_can_be_read"]
+    assert failures(MetricTests, name="tells_more", cases=CASES) == {}
 
 
 def test_a_suite_without_cases_says_so(failures):

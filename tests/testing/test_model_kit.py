@@ -1,9 +1,12 @@
 """ModelTests: a right model passes, each kind of wrong one fails the check that is meant for it."""
 
 import random
+from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
+from codex_addons.component import component
 from codex_ml.testing import ModelTests
 from codex_ml.testing.tiny_run import tiny_tokenizer_component
 
@@ -26,11 +29,16 @@ def _modules():
     return torch, nn, Bag
 
 
-def _built(config, **changes):
+def _built(config, kind=None, **changes):
     _, _, bag = _modules()
     head = config["head"]
     sizes = {"rows": head.get("vocab_size", 300), "outputs": head["num_labels"], **changes}
-    return bag(**sizes)
+    return _converted((kind or bag)(**sizes), config)
+
+
+def _converted(model, config):
+    torch, _, _ = _modules()
+    return model.to(getattr(torch, config.get("dtype", "float32")))
 
 
 def right(config):
@@ -79,7 +87,7 @@ def no_logits(config):
         def forward(self, input_ids, attention_mask):
             return {"hidden": super().forward(input_ids, attention_mask)}
 
-    return Bare(300, 2), None
+    return _built(config, Bare), None
 
 
 def not_a_number(config):
@@ -90,7 +98,7 @@ def not_a_number(config):
         def forward(self, input_ids, attention_mask):
             return super().forward(input_ids, attention_mask) / 0
 
-    return Wild(300, 2), None
+    return _built(config, Wild), None
 
 
 def always_drops(config):
@@ -101,7 +109,7 @@ def always_drops(config):
         def forward(self, input_ids, attention_mask):
             return nn.functional.dropout(super().forward(input_ids, attention_mask), 0.5, training=True)
 
-    return Drops(300, 2), None
+    return _built(config, Drops), None
 
 
 def frozen(config):
@@ -125,14 +133,14 @@ def hides_a_weight(config):
     torch, _, bag = _modules()
 
     class Hides(bag):
-        def __init__(self, *sizes):
-            super().__init__(*sizes)
-            self.secret = torch.randn(2)
+        def __init__(self, **sizes):
+            super().__init__(**sizes)
+            self.secret = torch.randn(1)
 
         def forward(self, input_ids, attention_mask):
             return super().forward(input_ids, attention_mask) + self.secret
 
-    return Hides(300, 2), None
+    return _built(config, Hides), None
 
 
 def saves_badly(config):
@@ -148,6 +156,85 @@ def saves_badly(config):
     return Forgets(BertConfig(vocab_size=300, num_labels=2, **sizes)), None
 
 
+@dataclass
+class Declared:
+    device: str | None = None
+    dtype: Literal["float32"] | None = None
+
+
+@component(config=Declared)
+def refuses_a_type(config):
+    """Knows one type of weights."""
+    if config.get("dtype", "float32") != "float32":
+        raise ValueError("float32 alone")
+    return _built(config).to(config["device"]), None
+
+
+def two_labels_alone(config):
+    """Refuses any other number of labels."""
+    if config["head"]["num_labels"] != 2:
+        raise ValueError("two labels, no more and no less")
+    return _built(config), None
+
+
+def two_labels_always(config):
+    """Has two logits, whatever the task."""
+    return _built(config, outputs=2), None
+
+
+def float32_always(config):
+    """Has weights of its own type."""
+    return _built({**config, "dtype": "float32"}), None
+
+
+@component(config=Declared)
+def cpu_always(config):
+    """Has an option `device`, and no use for it."""
+    return _built(config), None
+
+
+def head_on_the_cpu(config):
+    """Puts a part of itself on its device; codex-run takes it for the whole."""
+    model = _built(config)
+    model.embedding.to(config["device"])
+    return model, None
+
+
+def sees_padding(config):
+    """Ignores the attention mask."""
+    torch, _, bag = _modules()
+
+    class Sees(bag):
+        def forward(self, input_ids, attention_mask):
+            return super().forward(input_ids, torch.ones_like(attention_mask))
+
+    return _built(config, Sees), None
+
+
+def transformer_that_sees_padding(config):
+    """Ignores the attention mask, in a model whose first logits are all near 0."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    class Sees(BertForSequenceClassification):
+        def forward(self, input_ids, attention_mask):
+            return super().forward(input_ids=input_ids)
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    return _converted(Sees(BertConfig(vocab_size=300, num_labels=config["head"]["num_labels"], **sizes)), config), None
+
+
+def compares_its_batch(config):
+    """Takes the mean of the batch away."""
+    _, _, bag = _modules()
+
+    class Compares(bag):
+        def forward(self, input_ids, attention_mask):
+            logits = super().forward(input_ids, attention_mask)
+            return logits - logits.mean(0)
+
+    return _built(config, Compares), None
+
+
 def takes_anything(config):
     """Builds a model of any width."""
     return _built(config), None
@@ -158,6 +245,12 @@ PAIR, LOGITS, SEED = (
     "its_logits_fit",
     "the_same_seed_gives_the_same_weights",
 )
+LABELS, PADDED, BATCH = (
+    "its_logits_are_as_many_as_the_labels",
+    "padding_changes_no_logits",
+    "its_logits_depend_on_their_own_text_alone",
+)
+TYPE, DEVICE = "its_weights_are_of_the_wanted_type", "its_weights_are_on_the_wanted_device"
 SAVED, TRAINED, CONFIG = "its_weights_can_be_saved_and_loaded", "it_can_be_trained", "its_options_are_not_changed"
 WRONG = [
     ("model_alone", PAIR, "a model factory returns (model, tokenizer) or (model, None)"),
@@ -172,12 +265,24 @@ WRONG = [
     ("draws_elsewhere", SEED, "the weight head.bias differs when it is built again with the same seed"),
     ("hides_a_weight", SAVED, "keep what counts in the state dict"),
     ("saves_badly", SAVED, "saved by save_pretrained and loaded by from_pretrained"),
+    ("two_labels_always", LABELS, "gives logits of shape (3, 2) for 3 labels"),
+    (
+        "float32_always",
+        TYPE,
+        "which is 'bfloat16': 3 of its weights are of another type, such as embedding.weight (float",
+    ),
+    ("cpu_always", DEVICE, "which is 'meta': its weight embedding.weight is on cpu"),
+    ("head_on_the_cpu", DEVICE, "which is 'meta': its weight head.weight is on cpu"),
+    ("sees_padding", PADDED, "gives other logits for the same texts with more padding"),
+    ("transformer_that_sees_padding", PADDED, "gives other logits for the same texts with more padding"),
+    ("compares_its_batch", BATCH, "gives other logits for a text alone"),
     ("takes_anything", "bad_options_are_refused", "with {'width': 0} must raise ValueError"),
 ]
-COMPONENTS = {"model": ["right", "with_tokenizer", *(name for name, _, _ in WRONG)]}
+RIGHT = ["right", "with_tokenizer", "refuses_a_type", "two_labels_alone"]
+COMPONENTS = {"model": [*RIGHT, *(name for name, _, _ in WRONG)]}
 
 
-@pytest.mark.parametrize("name", ["right", "with_tokenizer"])
+@pytest.mark.parametrize("name", RIGHT)
 def test_a_right_model_passes(failures, name):
     assert failures(ModelTests, name=name, bad_options=[{"width": 0}] if name == "right" else []) == {}
 
@@ -189,7 +294,11 @@ def test_a_wrong_model_fails(failures, name, check, message):
     )
     assert message in found[check], found
     alone = {"takes_from_its_config", "draws_elsewhere", "hides_a_weight", "takes_anything"}
-    assert name not in alone or set(found) == {check}
+    assert (name not in alone and check not in (LABELS, PADDED, BATCH, TYPE, DEVICE)) or set(found) == {check}
+
+
+def test_a_model_may_mean_to_see_padding(failures):
+    assert failures(ModelTests, shared=False, name="sees_padding", heeds_attention_mask=False) == {}
 
 
 def test_a_head_with_another_kind_has_other_logits(failures):

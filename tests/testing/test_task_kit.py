@@ -267,6 +267,73 @@ class PredictsAtRandom(Right):
         return {name: (drawn, [0.0] * len(drawn)) for name in want}
 
 
+class Windows(Right):
+    """Cuts a record into two examples."""
+
+    def examples(self, records, tokenizer, *, train):
+        for each in super().examples(records, tokenizer, train=train):
+            half = len(each["input_ids"]) // 2
+            yield {**each, "input_ids": each["input_ids"][:half]}
+            yield {**each, "input_ids": each["input_ids"][half:]}
+
+
+class Limited(Right):
+    """Has an option for what Right has decided."""
+
+    def __init__(self, *, limit: int = 12, max_length: int = 16):
+        super().__init__(limit=limit)
+        self.max_length = max_length
+
+    def examples(self, records, tokenizer, *, train):
+        for each in super().examples(records, tokenizer, train=train):
+            yield {**each, "input_ids": each["input_ids"][: self.max_length]}
+
+
+class IgnoresItsLimit(Right):
+    """Has an option, and no use for it."""
+
+    def __init__(self, *, max_length: int = 16):
+        super().__init__()
+
+
+class OneId(Right):
+    """Gives all examples one id."""
+
+    def examples(self, records, tokenizer, *, train):
+        for each in super().examples(records, tokenizer, train=train):
+            yield {**each, "id": "0"}
+
+
+class DropsARecord(Right):
+    """Makes no example of the last record."""
+
+    def examples(self, records, tokenizer, *, train):
+        yield from list(super().examples(records, tokenizer, train=train))[:-1]
+
+
+class SortsExamples(Right):
+    """Gives the longest first."""
+
+    def examples(self, records, tokenizer, *, train):
+        made = super().examples(records, tokenizer, train=train)
+        yield from sorted(made, key=lambda each: -len(each["input_ids"]))
+
+
+class LabelsBackwards(Right):
+    """Has the labels in another order than the predictions."""
+
+    def predict(self, model, batch, tokenizer, want):
+        return {name: (p, t[::-1]) for name, (p, t) in super().predict(model, batch, tokenizer, want).items()}
+
+
+class PredictionsBackwards(Right):
+    """Predicts for another record."""
+
+    def predict(self, model, batch, tokenizer, want):
+        ids = [int(name.rpartition("#")[2]) for name in batch.ids]
+        return {name: (ids[::-1], t) for name, (_, t) in super().predict(model, batch, tokenizer, want).items()}
+
+
 MEMBERS, FIT, HEAD = (
     "it_has_what_a_task_has",
     "fit_returns_what_can_be_kept",
@@ -278,7 +345,18 @@ SUM, GRADIENT, PREDICT = (
     "the_loss_can_be_trained_with",
     "predict_gives_what_it_feeds",
 )
+EACH, ORDER, LIMIT = (
+    "each_record_has_its_example",
+    "predict_keeps_to_the_order_of_the_batch",
+    "max_length_limits_its_examples",
+)
 WRONG = [
+    ("OneId", EACH, "examples gives the ids ['0'] for the records"),
+    ("DropsARecord", EACH, "each record has an example of its own id"),
+    ("SortsExamples", EACH, "in the records' order"),
+    ("LabelsBackwards", ORDER, "predict gives the labels [1, 1, 1, 1, 0, 0] for a batch"),
+    ("PredictionsBackwards", ORDER, "predict gives the predictions"),
+    ("IgnoresItsLimit", LIMIT, "gives an example of 16 tokens where max_length=8"),
     ("MeanLoss", SUM, "loss must be the sum over the targets, not their mean"),
     ("LossOfShape", GRADIENT, "the loss has the shape (1,)"),
     ("Detached", GRADIENT, "the loss has no gradient"),
@@ -304,11 +382,11 @@ WRONG = [
     ("PredictsNothing", PREDICT, "gives no 'labels', which stands in its feeds"),
     ("PredictsAtRandom", PREDICT, "other labels for the same batch"),
 ]
-COMPONENTS = {"task": ["Right", "PerToken", *(name for name, _, _ in WRONG)]}
+COMPONENTS = {"task": ["Right", "PerToken", "Limited", "Windows", *(name for name, _, _ in WRONG)]}
 RECORDS = [{"text": "word " * number} for number in range(1, 7)]
 
 
-@pytest.mark.parametrize("name", ["Right", "PerToken"])
+@pytest.mark.parametrize("name", ["Right", "PerToken", "Limited", "Windows"])
 def test_a_right_task_passes(failures, name):
     bad = [{"limit": 0}, {"limit": "short"}] if name == "Right" else []
     assert failures(TaskTests, name=name, records=RECORDS, bad_options=bad) == {}
@@ -318,7 +396,9 @@ def test_a_right_task_passes(failures, name):
 def test_a_wrong_task_fails(failures, name, check, message):
     found = failures(TaskTests, shared=False, name=name, records=RECORDS)
     assert message in found[check], found
-    assert check in (COLLATE, EXAMPLES, MEMBERS, GRADIENT, HEAD, FIT, RANDOM) or set(found) == {check}
+    assert check in (COLLATE, EXAMPLES, MEMBERS, GRADIENT, HEAD, FIT, RANDOM) or set(found) - {ORDER} == {check} - {
+        ORDER
+    }
 
 
 def test_a_suite_without_records_says_so(failures):

@@ -97,8 +97,8 @@ def _placed(model: Any, device: str) -> Any:
     if not isinstance(model, torch.nn.Module):
         return model
     target = torch.device(device)
-    first = next(model.parameters(), None)
-    here = first is None or (first.device.type == target.type and target.index in (None, first.device.index))
+    places = [each.device for each in (*model.parameters(), *model.buffers())]
+    here = all(place.type == target.type and target.index in (None, place.index) for place in places)
     return model if here else model.to(target)
 
 

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import functools
-import json
 import pickle
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
+from statistics import median
 from typing import Any, ClassVar
 
 from codex_addons.component import api_version, meta_of
 from codex_addons.entry_points import InstalledEntryPoint
-from codex_addons.errors import CodexAddonsError
+from codex_addons.errors import CodexAddonsError, closest
 from codex_ml import registries
 from codex_ml.launch.assembly import Component
 from codex_ml.launch.conversion import REQUIRED, ConversionError, convert
+from codex_ml.launch.declarations import HEAVY
 from codex_ml.launch.schema import Schema, read_schema
 from codex_ml.testing.declaration import default_value, wrong_defaults
 from codex_ml.testing.expectation import check, raised
+from codex_ml.testing.fresh_interpreter import Imported, imported_apart
 
-__all__ = ["HEAVY", "ComponentTests"]
+__all__ = ["ComponentTests"]
 
-HEAVY: tuple[str, ...] = ("jax", "pandas", "scipy", "sklearn", "tensorflow", "torch", "transformers")
-"""Libraries whose import takes so long that whoever only lists or checks components is to be spared it."""
-
-_MARK = "imported:"
-# A path given by PYTHONPATH would lack what the test suite itself put on the path.
-_IMPORT = f"""
-import importlib, json, sys
-sys.path[:] = json.loads(sys.argv[1])
-before = set(sys.modules)
-importlib.import_module(sys.argv[2])
-print("\\n{_MARK}", *{{name.partition(".")[0] for name in set(sys.modules) - before}})
-"""
+# Whoever lists or checks components waits for the import of each.
+_LONGEST_IMPORT = 1.0
+# What is read in `__codex_meta__` by anyone; other keys are the author's own.
+_META = ("input", "greater_is_better", "scale", "requires", "uses", "extra", "category", "observer")
 
 
 class ComponentTests:
@@ -46,7 +38,7 @@ class ComponentTests:
         options: The options to check it with, beside its defaults.
         bad_options: Options that it must refuse, each a mapping that is put over `options`: by their type, by what the
             declaration says of them, or by a `ValueError`.
-        heavy_imports_allowed: Whether its module may import torch and the like at its top.
+        heavy_imports_allowed: Whether its module may import torch and the like at its top, and take long to import.
     """
 
     kind: ClassVar[str] = ""
@@ -141,7 +133,10 @@ class ComponentTests:
         check(declared == "v1", f"{self} declares the plugin API {declared!r}; this codex-ml has 'v1'")
 
     def test_what_it_tells_about_itself_can_be_read(self) -> None:
-        """`requires` and `uses` name distributions."""
+        """`requires` and `uses` name distributions, and no key is a known one misspelt, which nobody would read."""
+        for key in meta_of(self.component):
+            meant = [] if key in _META else closest(key, _META, 1)
+            check(not meant, f"{self}: nobody reads __codex_meta__['{key}']; did you mean {meant and meant[0]!r}?")
         for key in ("requires", "uses"):
             value = meta_of(self.component).get(key, ())
             names = [value] if isinstance(value, str) else value
@@ -177,12 +172,17 @@ class ComponentTests:
     def test_importing_its_module_is_cheap(self) -> None:
         """A module that imports torch at its top makes everybody wait who only looks at options."""
         module = self.entry.target.partition(":")[0]
-        found = sorted(set(_imported(module)) & {*HEAVY})
-        check(
-            not found or self.heavy_imports_allowed,
-            f"importing {module} imports {', '.join(found)}: import it inside the function that uses it "
-            "(or set `heavy_imports_allowed = True`)",
+        imports = _imports(module)
+        if self.heavy_imports_allowed:
+            return
+        otherwise = "import it inside the function that uses it (or set `heavy_imports_allowed = True`)"
+        found = sorted(imports[0].names & HEAVY)
+        check(not found, f"importing {module} imports {', '.join(found)}: {otherwise}")
+        seconds = median(each.seconds for each in imports)
+        told = (
+            f"importing {module} takes {seconds:.1f} seconds, more than {_LONGEST_IMPORT:.0f}: look for what takes long"
         )
+        check(seconds <= _LONGEST_IMPORT, f"{told} at its top; if that is an import, {otherwise}")
 
     def test_its_docstring_says_what_it_is(self) -> None:
         """`codex-ml plugins show` prints the first line."""
@@ -190,15 +190,12 @@ class ComponentTests:
         check(first, f"{self} has no docstring: its first line is what `codex-ml plugins show` prints")
 
 
-def _imported(module: str) -> list[str]:
-    """What is imported with a module, by a fresh interpreter; the names at the top."""
-    command = [sys.executable, "-P", "-c", _IMPORT, json.dumps(sys.path), module]
-    ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    marked = [line for line in ended.stdout.splitlines() if line.startswith(_MARK)]
-    if ended.returncode or not marked:
-        reason = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
-        raise AssertionError(f"{module} cannot be imported by itself: {reason}")
-    return marked[-1].split()[1:]
+def _imports(module: str) -> list[Imported]:
+    """Three imports of a module, or two where these are on one side of the limit, as then their median is as well."""
+    imports = [imported_apart(module), imported_apart(module)]
+    if len({each.seconds <= _LONGEST_IMPORT for each in imports}) > 1:
+        imports.append(imported_apart(module))
+    return imports
 
 
 def _docstring(component: Any) -> str:

@@ -8,8 +8,12 @@ from typing import Any, ClassVar
 
 from codex_ml.testing.component import ComponentTests
 from codex_ml.testing.expectation import check, raised
+from codex_ml.testing.reading import reads_counted
 
 __all__ = ["DataLoaderTests"]
+
+_READ_AHEAD = 2**20
+_LARGE = 4 * _READ_AHEAD
 
 
 class DataLoaderTests(ComponentTests):
@@ -21,12 +25,15 @@ class DataLoaderTests(ComponentTests):
         malformed: What a file holds that is no such file, and the line that the error must name; None for a format
             without lines.
         suffix: How the file's name ends.
+        streams: Whether the first record can be given before the file was read to its end; False for a format of which
+            nothing can be said before, such as one JSON document.
     """
 
     kind: ClassVar[str] = "data_loader"
     cases: Sequence[tuple[Any, ...]] = ()
     malformed: Sequence[tuple[str | bytes, int | None]] = ()
     suffix: str = ".data"
+    streams: bool = True
 
     def use(self, folder: Path, arguments: Mapping[str, Any]) -> Any:
         """Reads the first case."""
@@ -58,6 +65,30 @@ class DataLoaderTests(ComponentTests):
         check(isinstance(records, Iterator), told)
         path.write_bytes(_bytes(contents))
         check(list(records) == list(expected), f"{self} does not read what the file holds when it is asked for records")
+
+    def test_the_first_record_comes_before_the_rest_is_read(self, tmp_path: Path) -> None:
+        """A file may be larger than memory; a case's content, many times over, stands for such a one.
+
+        It is tried where a case has two records or more.
+        """
+        # Where a file has one record, nothing but the file's end may say where that ends.
+        case = next((each for each in self._called() if len(each[1]) > 1), None)
+        if not self.streams or case is None:
+            return
+        contents, _, arguments = case
+        path = self._write(tmp_path, _bytes(contents) * (_LARGE // len(contents) + 1))
+        unless = "(or set `streams = False` for a format that must be read whole)"
+        with reads_counted(path) as counted:
+            records = self.component(path, **arguments)
+            try:
+                next(iter(records))
+            except ValueError as error:
+                told = f"{self} gives no first record of a large file, for what stands behind it: {error} {unless}"
+                raise AssertionError(told) from error
+            finally:
+                getattr(records, "close", lambda: None)()
+        told = f"{self} reads {counted.read} bytes of {path.stat().st_size} for the first record; yield each record"
+        check(counted.read <= _READ_AHEAD, f"{told} once it is read {unless}")
 
     def test_readings_of_one_file_do_not_disturb_each_other(self, tmp_path: Path) -> None:
         """A run reads its files several times, and leaves some readings before their end."""

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from codex_ml.launch.conversion import ConversionError, convert
 from codex_ml.launch.schema import Option, Schema
 
-__all__ = ["default_value", "wrong_defaults"]
+__all__ = ["declared_options", "default_value", "wrong_defaults"]
 
 _NO_DEFAULT: Any = object()
 
@@ -32,7 +32,7 @@ def wrong_defaults(factory: Any, schema: Schema) -> list[str]:
         factory: The component.
         schema: Its options as codex-run reads them.
     """
-    declared = dict(_declared(factory, schema))
+    declared = dict(declared_options(factory, schema))
     problems = [
         f"an option may not be called '{name}': codex-run keeps that name for itself"
         for name in declared
@@ -75,8 +75,8 @@ def _same(received: Any, default: Any) -> bool:
     return received == default or repr(received) == repr(default)
 
 
-def _declared(factory: Any, schema: Schema) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Name, annotation and default of each option as the author wrote them."""
+def declared_options(factory: Any, schema: Schema) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Name, annotation and default of each option as the author wrote them, without what codex-run adds."""
     declared = getattr(factory, "__codex_config__", None)
     if declared is None:
         yield from _parameters(factory, schema)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from codex_ml.errors import CodexError
 from codex_ml.testing.component import ComponentTests
+from codex_ml.testing.declaration import declared_options
 from codex_ml.testing.expectation import check
 from codex_ml.testing.tiny_run import RECORDS, ran, tiny_assembly, tiny_tokenizer_component
 
 __all__ = ["ModelTests"]
 
 _SEED = 7
+# What float32 leaves open when the same numbers are added in another order, as a share of the greatest logit.
+_TOLERANCE = 1e-5
+_PADDING = 8
 
 
 class ModelTests(ComponentTests):
@@ -23,6 +30,7 @@ class ModelTests(ComponentTests):
     Attributes:
         head: What the task needs of the model. Beside it stands `vocab_size`, that of the kit's tokenizer (a token a
             byte), with which a model is checked that brings none.
+        heeds_attention_mask: Whether padding leaves its logits as they are; False for a model that means to see it.
     """
 
     kind: ClassVar[str] = "model"
@@ -31,6 +39,7 @@ class ModelTests(ComponentTests):
         "labels": ["sport", "tech"],
         "num_labels": 2,
     }
+    heeds_attention_mask: bool = True
 
     def use(self, folder: Path, arguments: Mapping[str, Any]) -> Any:
         """Builds the model."""
@@ -75,6 +84,90 @@ class ModelTests(ComponentTests):
         check(bool(torch.isfinite(logits).all()), f"{self} gives logits that are no finite numbers")
         again = self._logits(model, inputs)
         check(torch.equal(logits, again), f"{self} gives other logits for the same batch in eval mode")
+
+    def test_its_logits_are_as_many_as_the_labels(self) -> None:
+        """Not only for as many labels as the author tried it with; a `ValueError` says that it cannot serve them."""
+        if self.head.get("num_labels") is None:
+            return
+        for number in (2, 3):
+            labels = [f"label {index}" for index in range(number)]
+            try:
+                model, tokenizer = self._pair(head={**self._head(), "labels": labels, "num_labels": number})
+            except CodexError as error:
+                if isinstance(error.__cause__, ValueError) and number != self.head["num_labels"]:
+                    continue
+                raise
+            shape = tuple(self._logits(model, self._batch(tokenizer)).shape)
+            told = f"{self} gives logits of shape {shape} for {number} labels: take `num_labels` from config['head']"
+            check(shape[-1] == number, told)
+
+    def test_padding_changes_no_logits(self) -> None:
+        """A record is padded as its batch happens to need it; the attention mask says where."""
+        if not self.heeds_attention_mask:
+            return
+        model, tokenizer = self._lively()
+        inputs, padded = self._batch(tokenizer), self._batch(tokenizer, padding=_PADDING)
+        logits, others = (self._of_tokens(self._logits(model, each), each) for each in (inputs, padded))
+        told = f"{self} gives other logits for the same texts with more padding: leave out what attention_mask marks"
+        check(
+            _alike(logits, others),
+            f"{told} with 0 (or set `heeds_attention_mask = False`): {logits.tolist()} became {others.tolist()}",
+        )
+
+    def test_its_logits_depend_on_their_own_text_alone(self) -> None:
+        """In eval mode what else is in the batch has no part in a text's logits."""
+        model, tokenizer = self._lively()
+        inputs = self._batch(tokenizer)
+        whole = self._logits(model, inputs)
+        for row in range(len(whole)):
+            alone = self._logits(model, {key: value[row : row + 1] for key, value in inputs.items()})
+            among = whole[row : row + 1]
+            told = f"{self} gives other logits for a text alone ({alone.tolist()}) than for it among others"
+            check(_alike(alone, among), f"{told} ({among.tolist()})")
+
+    def test_its_weights_are_of_the_wanted_type(self) -> None:
+        """`dtype` stands in every config, and nobody converts the model afterwards; a `ValueError` refuses a type."""
+        for wanted in ("float32", "bfloat16"):
+            try:
+                model, _ = self._built(self._with(dtype=wanted))
+            except (AssertionError, CodexError) as error:
+                if isinstance(error, AssertionError) or isinstance(error.__cause__, ValueError):
+                    continue
+                raise
+            strays = [
+                f"{name} ({str(value.dtype).removeprefix('torch.')})"
+                for name, value in model.named_parameters()
+                if value.is_floating_point() and str(value.dtype) != f"torch.{wanted}"
+            ]
+            told = f"{self} ignores config['dtype'], which is {wanted!r}: {len(strays)} of its weights are of another"
+            check(not strays, f"{told} type, such as {strays and strays[0]}; use it, or raise ValueError")
+
+    def test_its_weights_are_on_the_wanted_device(self) -> None:
+        """A model that declares an option `device` puts itself there; codex-run moves any other.
+
+        It is tried on torch's device `meta`, which there is everywhere.
+        """
+        from codex_ml.launch.building import build_model
+
+        places: list[tuple[str, str]] = []
+
+        @functools.wraps(self.component)
+        def watched(*given: Any, **keywords: Any) -> Any:
+            built = self.component(*given, **keywords)
+            places.extend(_places(built[0]))
+            return built
+
+        try:
+            chosen = replace(self.chosen(self._with(device="meta")), factory=watched)
+            model, _ = build_model(chosen, head=self._head(), device="meta")
+        except (AssertionError, CodexError):
+            # It refuses that device, or computes with its weights, which have no values there.
+            return
+        declares = "device" in dict(declared_options(self.component, self.schema))
+        strays = [
+            f"{name} is on {where}" for name, where in (places if declares else _places(model)) if where != "meta"
+        ]
+        check(not strays, f"{self} ignores config['device'], which is 'meta': its weight {strays and strays[0]}")
 
     def test_it_can_be_trained(self) -> None:
         """The loss reaches its weights."""
@@ -137,22 +230,49 @@ class ModelTests(ComponentTests):
         seed_everything(seed, "model")
         return build_model(chosen, head=self._head() if head is None else head, device="cpu")
 
-    def _pair(self, seed: int = _SEED) -> tuple[Any, Any]:
+    def _with(self, **changes: Any) -> dict[str, Any]:
+        """The options with others over them, also with those that only codex-run gives."""
+        known = {name: value for name, value in changes.items() if name in self.schema.options}
+        return {**changes, **self.arguments(**known)}
+
+    def _pair(self, *, seed: int = _SEED, head: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
         """The model and the tokenizer that it is used with."""
         from codex_ml.testing.tiny_parts import tiny_tokenizer
 
-        model, tokenizer = self._built(self.arguments(), seed=seed)
+        model, tokenizer = self._built(self.arguments(), seed=seed, head=head)
         return model, tiny_tokenizer({}) if tokenizer is None else tokenizer
 
-    def _batch(self, tokenizer: Any) -> dict[str, Any]:
+    def _lively(self) -> tuple[Any, Any]:
+        """The same with larger weights, as a model's first ones may be so small that no text makes a difference."""
+        import torch
+
+        model, tokenizer = self._pair()
+        with torch.no_grad():
+            for weight in model.parameters():
+                if weight.is_floating_point() and weight.ndim > 1 and float(weight.std()) > 0:
+                    # Of such a size that a layer's outputs are about as large as its inputs.
+                    weight.mul_((len(weight) / weight.numel()) ** 0.5 / weight.std())
+        return model, tokenizer
+
+    def _batch(self, tokenizer: Any, *, padding: int = 0) -> dict[str, Any]:
+        """The texts, with so many tokens of padding beside what the shorter ones need."""
         import torch
 
         rows = [tokenizer(text, truncation=True, max_length=16)["input_ids"] for text in self._texts()]
-        width = max(map(len, rows))
-        padding = getattr(tokenizer, "pad_token_id", None) or 0
-        ids = torch.tensor([[*row, *[padding] * (width - len(row))] for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+        width = max(map(len, rows)) + padding
+        left = getattr(tokenizer, "padding_side", "right") == "left"
+        ids = torch.full((len(rows), width), getattr(tokenizer, "pad_token_id", None) or 0)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            where = slice(width - len(row), width) if left else slice(0, len(row))
+            ids[number, where] = torch.tensor(row)
+            mask[number, where] = 1
         return {"input_ids": ids, "attention_mask": mask}
+
+    def _of_tokens(self, logits: Any, inputs: Mapping[str, Any]) -> Any:
+        """Logits without those of padding, where each token has some."""
+        mask = inputs["attention_mask"]
+        return logits[mask.bool()] if logits.shape[:2] == mask.shape and logits.ndim > 2 else logits
 
     def _texts(self) -> Sequence[str]:
         return ["the ball and the goal", "a chip", "the disk in the cloud"]
@@ -163,3 +283,14 @@ class ModelTests(ComponentTests):
 
         with evaluating(model):
             return logits_of(model(**inputs))
+
+
+def _alike(logits: Any, others: Any) -> bool:
+    import torch
+
+    return torch.allclose(logits, others, rtol=0, atol=_TOLERANCE * float(logits.abs().max()))
+
+
+def _places(model: Any) -> list[tuple[str, str]]:
+    """The name and the kind of device of each parameter and buffer."""
+    return [(name, each.device.type) for name, each in (*model.named_parameters(), *model.named_buffers())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from array import array
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from codex_ml.errors import CodexError
 from codex_ml.testing.component import ComponentTests
 from codex_ml.testing.expectation import check
 from codex_ml.testing.tiny_run import by_hand, prepared, ran, tiny_assembly
@@ -87,6 +89,33 @@ class TaskTests(ComponentTests):
                 check(isinstance(ids, list) and all(type(each) is int for each in ids), told + ", a list of ints")
                 strays = [key for key, value in example.items() if not _is_plain(value)]
                 check(not strays, f"{self}: examples gives the value {strays and example[strays[0]]!r}; make it plain")
+
+    def test_each_record_has_its_example(self, tmp_path: Path) -> None:
+        """One or several in a row, with the record's own id, in the order of the records."""
+        context = self._prepared(tmp_path)
+        wanted = [record["id"] for record in context.splits["train"]]
+        for train in (True, False):
+            made = [example["id"] for example in self._examples(context, train=train)]
+            # A record that is cut into several examples gives its id to each.
+            ids = [each for each, _ in itertools.groupby(made)]
+            told = f"{self}: examples gives the ids {ids!r} for the records {wanted!r}"
+            check(ids == wanted, f"{told}; each record has an example of its own id, in the records' order")
+
+    def test_max_length_limits_its_examples(self, tmp_path: Path) -> None:
+        """An option of that name is the most tokens of an example."""
+        if "max_length" not in self.schema.options:
+            return
+        longest = max(map(_length, self._examples(self._prepared(tmp_path), train=True)))
+        limit = longest // 2
+        try:
+            arguments = self.arguments(max_length=limit)
+            context = self._prepared(tmp_path, arguments)
+        except (AssertionError, CodexError, ValueError):
+            # Not every length is one that it takes.
+            return
+        for train in (True, False):
+            length = max(map(_length, self._examples(context, train=train)))
+            check(length <= limit, f"{self} gives an example of {length} tokens where max_length={limit}")
 
     def test_collate_gives_a_batch(self, tmp_path: Path) -> None:
         """Tensors, labels apart from the inputs, ids, and the number of targets."""
@@ -174,19 +203,38 @@ class TaskTests(ComponentTests):
                 check(plain, f"{self}: predict gives {values!r}; metrics take lists or arrays of plain values")
             check(given == again, f"{self}: predict gives other {wanted} for the same batch")
 
+    def test_predict_keeps_to_the_order_of_the_batch(self, tmp_path: Path) -> None:
+        """What stands at a record's place is the record's: the same as where it is predicted alone."""
+        from codex_ml.launch.evaluation import evaluating
+
+        context = self._prepared(tmp_path)
+        examples = self._examples(context, train=False)
+        whole = self._collated(context, examples, train=False)
+        parts = [self._collated(context, [example], train=False) for example in examples]
+        for wanted in [name for name in context.task.feeds if name in _BY_RECORD]:
+            with evaluating(context.model):
+                given, *alone = (
+                    context.task.predict(context.model, batch, context.tokenizer, [wanted]).get(wanted, ((), ()))
+                    for batch in (whole, *parts)
+                )
+            for what, place in (("labels", 1), ("predictions", 0)):
+                values, single = list(given[place]), [each for pair in alone for each in pair[place]]
+                told = f"{self}: predict gives the {what} {values!r} for a batch, and {single!r} for its records alone"
+                check(values == single, f"{told}; they stand in the order of the batch ({wanted})")
+
     def test_a_tiny_run_trains_with_it(self, tmp_path: Path) -> None:
         """The whole way, with the built-in trainer."""
         record = ran(tmp_path, self._assembly(tmp_path))
         check(record["status"] == "completed", f"the run of {self} ended with {record['error']}")
 
-    def _assembly(self, folder: Path) -> Any:
+    def _assembly(self, folder: Path, arguments: Mapping[str, Any] | None = None) -> Any:
         told = f"{type(self).__name__} has {len(self.records)} records: set `records` to at least four"
         check(len(self.records) >= 4, told)
         model = by_hand("model", self.model)
-        return tiny_assembly(folder, records=self.records, task=self.chosen(), model=model, metrics=())
+        return tiny_assembly(folder, records=self.records, task=self.chosen(arguments), model=model, metrics=())
 
-    def _prepared(self, folder: Path) -> Any:
-        return prepared(folder, self._assembly(folder))
+    def _prepared(self, folder: Path, arguments: Mapping[str, Any] | None = None) -> Any:
+        return prepared(folder, self._assembly(folder, arguments))
 
     def _examples(self, context: Any, *, train: bool) -> list[dict[str, Any]]:
         return list(context.task.examples(iter(context.splits["train"]), context.tokenizer, train=train))
@@ -200,6 +248,10 @@ class TaskTests(ComponentTests):
 
     def _loss(self, context: Any, batch: Any) -> float:
         return float(context.task.loss(context.model, batch)) if batch.count else 0.0
+
+
+def _length(example: Mapping[str, Any]) -> int:
+    return len(example["input_ids"])
 
 
 def _is_plain(value: Any) -> bool:
