@@ -6,6 +6,7 @@ import torch
 from tiny_run import ACCURACY, WORDS, Recorder, TinyModel, component, loss_only, make_tokenizer, model_of, tiny_model
 
 from codex_ml.errors import ConfigError, DataError, ModelError
+from codex_ml.launch.building import build_model
 from codex_ml.launch.callbacks import Callbacks
 from codex_ml.launch.seeding import seed_everything
 from codex_ml.tasks.classification import Classification
@@ -286,3 +287,13 @@ def test_a_metric_that_the_labels_do_not_fit_is_told_before_the_model_is_built(c
     run = context(metrics=metrics, model=model_of(pytest.fail))
     with pytest.raises(ConfigError, match=r"metric=picky .* asked about the labels .*: needs numbers, not 'sport'"):
         run.prepare()
+
+
+def test_a_model_that_is_partly_elsewhere_is_moved_as_a_whole():
+    def halved(config):
+        model, tokenizer = tiny_model({"head": {"num_labels": 2, "vocab_size": len(WORDS)}})
+        next(model.children()).to("meta")
+        return model, tokenizer
+
+    model, _ = build_model(component("model", "halved", halved), head={}, device="meta")
+    assert {each.device.type for each in model.parameters()} == {"meta"}
