@@ -6,7 +6,7 @@ import os
 import pytest
 from test_bad_input import SMALL
 
-EMPTY = "gives no value, and so no job: range(<start>,<stop>) ends before its stop"
+EMPTY = "gives no value, and so no job: in range(<start>,<stop>) the stop must lie beyond the start"
 
 
 def interval(key):

@@ -139,7 +139,7 @@ def _expansion(text: str, loader: Loader) -> str:
     except (HydraException, ValueError) as error:
         return wording.of_syntax(text, str(error))
     if not isinstance(value, Glob):
-        return "gives no value, and so no job: range(<start>,<stop>) ends before its stop"
+        return "gives no value, and so no job: in range(<start>,<stop>) the stop must lie beyond the start"
     options = ", ".join(map(str, loader.get_group_options(override.key_or_group)))
     return f"matches nothing, and so gives no job; the options: {options}" if options else "matches nothing: no group"
 
