@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "BadRow",
     "Batch",
     "Callback",
     "Context",
@@ -32,6 +33,23 @@ __all__ = [
 
 Record = dict[str, Any]
 Example = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that a data loader could make no record of, and went on.
+
+    Attributes:
+        place: The file's path or URL.
+        line: The line it starts on, or the row's number, from 1.
+        reason: What is wrong with it.
+        raw: The row as it stands in the file.
+    """
+
+    place: str
+    line: int
+    reason: str
+    raw: bytes
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,12 @@ class TokenizerFactory(Protocol):
 
 
 class DataLoader(Protocol):
-    """Streams records from a file."""
+    """Streams records from a file.
+
+    One that can go on behind bad rows says so with `__codex_meta__["bad_rows"] = True`. It has an option `on_bad_rows`
+    (`error`, `skip` or `quarantine`), and takes `on_bad_row`, a function that it calls with the `BadRow` of each row
+    that it leaves out.
+    """
 
     def __call__(self, path: str | Path, **options: Any) -> Iterator[Record]:
         """Yields one dict a record.
@@ -98,7 +121,13 @@ class DataLoader(Protocol):
 
 
 class Metric(Protocol):
-    """Scores predictions against labels."""
+    """Scores predictions against labels.
+
+    One that can tell how far its score may be off by the draw of the records carries `__codex_standard_error__`, a
+    function `(predictions, labels, *, sizes=None, seed=0, **options) -> float | None`. `sizes` says how many of the
+    flat `tokens` or `logprobs` each record has. The record's signature holds `version` of its `__codex_meta__`, which
+    is raised when the same input would score otherwise.
+    """
 
     def __call__(self, predictions: Sequence[Any], labels: Sequence[Any], **options: Any) -> float:
         """Returns the score; raises `ValueError` when the inputs don't fit."""
@@ -138,7 +167,7 @@ class Task(Protocol):
         ...
 
     def collate(self, examples: Sequence[Example], tokenizer: Any, *, train: bool) -> Batch:
-        """Pads examples into a batch; draws no random numbers."""
+        """Pads examples into a batch; draws no random numbers. Examples for training have their `epoch`, from 0."""
         ...
 
     def loss(self, model: Any, batch: Batch) -> Tensor:
@@ -147,8 +176,13 @@ class Task(Protocol):
 
     def predict(
         self, model: Any, batch: Batch, tokenizer: Any, want: Sequence[str]
-    ) -> dict[str, tuple[Sequence[Any], Sequence[Any]]]:
-        """`(predictions, labels)` for each wanted metric input."""
+    ) -> dict[str, tuple[Sequence[Any], ...]]:
+        """`(predictions, labels)` for each wanted metric input.
+
+        `labels` has one value a record, `text` strings (labels may be lists of references), `tokens` ids and `logprobs`
+        the log-probabilities (in nats) of the label ids; the last two are flat, without ignored positions, and are
+        followed by `sizes`: how many positions each record has.
+        """
         ...
 
 

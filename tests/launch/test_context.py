@@ -297,3 +297,19 @@ def test_a_model_that_is_partly_elsewhere_is_moved_as_a_whole():
 
     model, _ = build_model(component("model", "halved", halved), head={}, device="meta")
     assert {each.device.type for each in model.parameters()} == {"meta"}
+
+
+def test_training_examples_know_their_epoch(context):
+    seen = []
+
+    class Watching(Classification):
+        def collate(self, examples, tokenizer, *, train):
+            seen.append({example.get("epoch") for example in examples} if train else "evaluation")
+            return super().collate(examples, tokenizer, train=train)
+
+    made = context(task=component("task", "watching", Watching, max_length=16))
+    for epoch in range(2):
+        list(made.batches(epoch, batch_size=40))
+    made.measure("test")
+    # The first is the trial's.
+    assert seen[1:] == [{0}, {1}, "evaluation", "evaluation"][:3] + ["evaluation"] * (len(seen) - 4)

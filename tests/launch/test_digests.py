@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_addons.cache import read_json, write_json
-from codex_ml.launch.digests import file_digest, text_digest, tree_digest
+from codex_ml.launch.digests import file_digest, folder_digest, place_digest, text_digest, tree_digest
+from codex_ml.places import Url
 
 OLD = time.time_ns() - 3600 * 10**9
 
@@ -205,3 +206,27 @@ def test_a_text_digest_is_the_same_for_ever():
 def test_what_json_has_no_form_for_is_refused():
     with pytest.raises(TypeError):
         text_digest({"a": {1, 2}})
+
+
+def test_a_place_is_a_file_or_a_folder_or_a_url(path, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    assert place_digest(path) == sha(b"content")
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "folder" / "deep" / "a").write_bytes(b"a")
+    before = place_digest(tmp_path / "folder")
+    assert before == folder_digest(tmp_path / "folder")
+    (tmp_path / "folder" / "deep" / "b").write_bytes(b"")
+    assert place_digest(tmp_path / "folder") != before
+    fsspec.filesystem("memory").pipe("/digests/a.bin", b"content")
+    assert place_digest(Url("memory://digests/a.bin")) == sha(b"content")
+    fsspec.filesystem("memory").pipe("/digests/a.bin", b"changed")
+    assert place_digest(Url("memory://digests/a.bin")) == sha(b"changed")
+
+
+def test_a_url_that_tells_when_it_changed_is_read_once(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    store.pipe("/digests/b.bin", b"content")
+    assert place_digest(Url("memory://digests/b.bin")) == sha(b"content")
+    monkeypatch.setattr(type(store), "open", lambda *arguments, **options: pytest.fail("it was opened again"))
+    assert place_digest(Url("memory://digests/b.bin")) == sha(b"content")

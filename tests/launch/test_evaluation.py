@@ -7,7 +7,7 @@ from tiny_run import component
 
 from codex_ml.errors import CodexError
 from codex_ml.interfaces import Batch
-from codex_ml.launch.evaluation import evaluating, measure, unfit
+from codex_ml.launch.evaluation import Scores, evaluating, measure, unfit
 
 TASK = component("task", "echo", object)
 
@@ -37,7 +37,7 @@ class Echo:
         return {name: given[name] for name in want}
 
 
-def run(*metrics, count=7, batch_size=3, task=None):
+def run(*metrics, count=7, batch_size=3, task=None, seed=None):
     return measure(
         metrics,
         range(count),
@@ -47,6 +47,7 @@ def run(*metrics, count=7, batch_size=3, task=None):
         tokenizer=None,
         device="cpu",
         batch_size=batch_size,
+        seed=seed,
     )
 
 
@@ -64,7 +65,7 @@ def test_metrics_get_their_inputs_in_the_order_of_the_data_and_their_options():
         component("metric", "first", spy(seen), average="macro"),
         component("metric", "second", spy(seen), key="again", meta={"input": "text"}),
     )
-    assert run(*metrics, task=task) == {"first": 0.5, "again": 0.5}
+    assert run(*metrics, task=task).values == {"first": 0.5, "again": 0.5}
     assert seen[0] == (array("q", range(7)), array("q", range(7)), {"average": "macro"})
     assert seen[1] == ([str(n) for n in range(7)], [[str(n)] for n in range(7)], {})
     assert task.sizes == [3, 3, 1]
@@ -92,8 +93,60 @@ def test_values_of_several_kinds_come_as_a_list():
 
 def test_without_metrics_nothing_is_predicted():
     task = Echo()
-    assert run(task=task) == {}
+    assert run(task=task) == Scores()
     assert not task.sizes
+
+
+class Sized(Echo):
+    """Gives two positions a record."""
+
+    def predict(self, model, batch, tokenizer, want):
+        flat = [float(each) for each in batch.extra for _ in range(2)]
+        return {name: (flat, flat, [2] * batch.count) for name in want}
+
+
+def with_error(error):
+    def metric(predictions, labels, **options):
+        return 0.5
+
+    metric.__codex_standard_error__ = error
+    return component("metric", "m", metric, meta={"input": "logprobs"}, power=2)
+
+
+def test_a_metric_is_asked_how_far_it_may_be_off_with_the_records_sizes():
+    asked = []
+
+    def error(predictions, labels, *, sizes=None, seed=0, **options):
+        asked.append((len(predictions), len(labels), sizes, seed, options))
+        return 0.125
+
+    scores = run(with_error(error), task=Sized(), seed=7)
+    assert scores == Scores({"m": 0.5}, {"m": 0.125})
+    assert asked == [(14, 14, [2] * 7, 7, {"power": 2})]
+    assert run(with_error(error), task=Sized()).errors == {}
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("told", [None, float("nan"), float("inf")])
+def test_no_standard_error_is_none(told):
+    assert run(with_error(lambda *pair, **options: told), task=Sized(), seed=0) == Scores({"m": 0.5})
+
+
+def test_a_standard_error_that_fails_costs_no_score(caplog):
+    def error(predictions, labels, **options):
+        raise ArithmeticError("of no kind")
+
+    assert run(with_error(error), task=Sized(), seed=0) == Scores({"m": 0.5})
+    assert "metric=m (tiny-plugin 1.2): no standard error: ArithmeticError: of no kind" in caplog.text
+
+
+def test_sizes_that_do_not_add_up_are_told():
+    class Odd(Sized):
+        def predict(self, model, batch, tokenizer, want):
+            return {"logprobs": ([0.5] * 4, [0.5] * 4, [3])}
+
+    with pytest.raises(CodexError, match=r"task=echo .* sizes of 3 in all for 4 labels \(logprobs\)"):
+        run(with_error(lambda *pair, **options: None), task=Odd())
 
 
 @pytest.mark.parametrize("value", [True, None, "0.5", torch.tensor(0.5)])

@@ -109,7 +109,35 @@ def tells_more(predictions, labels):
     return _share(predictions, labels)
 
 
+def with_error(function):
+    """A right metric with a standard error."""
+
+    def metric(predictions, labels):
+        """The share of right predictions."""
+        return _share(predictions, labels)
+
+    metric.__codex_standard_error__ = function
+    return metric
+
+
+tells_its_error = with_error(lambda p, t, *, sizes=None, seed=0: 0.25 if seed == 0 and sizes is None else None)
+tells_no_error = with_error(lambda p, t, *, sizes=None, seed=0: None)
+error_is_a_number = with_error(0.1)
+error_is_negative = with_error(lambda p, t, *, sizes=None, seed=0: -0.1)
+error_is_nan = with_error(lambda p, t, *, sizes=None, seed=0: float("nan"))
+error_is_an_int = with_error(lambda p, t, *, sizes=None, seed=0: 0)
+error_is_random = with_error(lambda p, t, *, sizes=None, seed=0: random.random())
+error_takes_no_seed = with_error(lambda p, t: 0.1)
+
+STANDARD_ERROR = "its_standard_error_is_one_and_the_same"
+
 WRONG = [
+    ("error_is_a_number", {STANDARD_ERROR: "__codex_standard_error__ is a float, not a function"}),
+    ("error_is_negative", {STANDARD_ERROR: "is -0.1; it must be a float, 0 or more, or None"}),
+    ("error_is_nan", {STANDARD_ERROR: "is nan; it must be a float"}),
+    ("error_is_an_int", {STANDARD_ERROR: "is 0; it must be a float"}),
+    ("error_is_random", {STANDARD_ERROR: "with the same seed"}),
+    ("error_takes_no_seed", {STANDARD_ERROR: "TypeError"}),
     ("off", {"it_scores_the_cases": "scores 0.501, not 0.5"}),
     ("whole_number", {"it_scores_the_cases": "returns 1 of type int; it must return a float"}),
     ("text", {"it_scores_the_cases": "of type str; it must return a float"}),
@@ -124,7 +152,8 @@ WRONG = [
     ("scale_is_no_text", {"its_meta_can_be_used": "`scale` must be text"}),
     ("leaves_its_scale", {"its_meta_can_be_used": "says its scale is 0-1 and scores 50.0"}),
 ]
-COMPONENTS = {"metric": ["right", "misspelt_meta", "tells_more", *(name for name, _ in WRONG)]}
+RIGHT = ["right", "tells_its_error", "tells_no_error"]
+COMPONENTS = {"metric": [*RIGHT, "misspelt_meta", "tells_more", *(name for name, _ in WRONG)]}
 CASES = [(["a", "b"], ["a", "c"], 0.5), ([1, 2], [1, 3], 0.5), ([1.5, 2.5], [1.5, 0.5], 0.5)]
 
 
@@ -134,13 +163,18 @@ def test_a_right_metric_passes(failures):
     assert failures(MetricTests, name="right", cases=CASES, bad_inputs=[(["a"], ["a", "b"])]) == {}
 
 
+@pytest.mark.parametrize("name", ["tells_its_error", "tells_no_error"])
+def test_a_metric_may_tell_its_standard_error(failures, name):
+    assert failures(MetricTests, shared=False, name=name, cases=CASES) == {}
+
+
 @pytest.mark.parametrize(("name", "expected"), WRONG)
 def test_a_wrong_metric_fails(failures, name, expected):
     found = failures(MetricTests, shared=False, name=name, cases=CASES)
     for check, message in expected.items():
         assert message in found[check], found
     alone = {"minds_the_type", "wants_lists", "sorts_its_inputs", "cuts_short", "divides_by_zero"}
-    assert name not in alone or found.keys() == expected.keys()
+    assert (name not in alone and STANDARD_ERROR not in expected) or found.keys() == expected.keys()
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,20 +14,19 @@ from codex_ml import registries
 from codex_ml.errors import CodexError, ConfigError, Problem
 from codex_ml.launch.assembly import Assembly, Component, DataFiles, Deferred
 from codex_ml.launch.child import ChildError, forked
+from codex_ml.launch.data_files import SAMPLE, places, with_samples
 from codex_ml.launch.declarations import declaration_of
-from codex_ml.launch.digests import file_digest
 from codex_ml.launch.evaluation import unfit
-from codex_ml.launch.paths import shown
-from codex_ml.launch.sample_files import sample_file
+from codex_ml.launch.fitting import fitting
 from codex_ml.launch.sources import Sources, ordered
 from codex_ml.launch.splits import splits
 from codex_ml.launch.validate import Choice, Values, nearest, validate
 from codex_ml.launch.versions import version_of
+from codex_ml.places import Place
 
 __all__ = ["apart", "assemble"]
 
 _SPLITS = ("train", "validation", "test")
-_SAMPLE = "sample://"
 # How many records of each split are looked at before a run.
 _PROBED = 3
 
@@ -101,6 +98,7 @@ class _Assembler:
     def component(self, choice: Choice) -> Component | None:
         entry = registries.find(choice.kind, choice.name)
         try:
+            options = with_samples(choice.options)
             declaration = declaration_of(choice.kind, choice.name)
             meta: Mapping[str, Any] = declaration.meta
             if self.loaded or not declaration.deferred:
@@ -112,7 +110,7 @@ class _Assembler:
             cause = error.__cause__ if isinstance(error.__cause__, CodexAddonsError) else error
             self.problem(choice.path, str(cause))
             return None
-        component = Component(choice.kind, choice.key, choice.name, choice.options, factory, entry, meta)
+        component = Component(choice.kind, choice.key, choice.name, options, factory, entry, meta)
         absent = [name for name in component.requires if version_of(name) is None]
         if absent:
             extra = meta.get("extra") if entry.distribution == "codex-ml" else None
@@ -140,34 +138,29 @@ class _Assembler:
         typed = {str(override.input_line) for override in self.sources.overrides}
         data = self.values.settings.data
         of = {name: self.sources.of(f"data.{name}") in typed for name in _SPLITS}
-        sample = {name: _SAMPLE in str(getattr(data, name)) for name in _SPLITS}
+        sample = {name: SAMPLE in str(getattr(data, name)) for name in _SPLITS}
         left = [f"data.{name}" for name in _SPLITS if sample[name] and not of[name]]
         if left and data.train and of["train"] and not sample["train"]:
             them = " and ".join(left)
             self.problem("data.train", f"{them} would still be the sample's: add data=files, or set them too")
 
-    def files(self, split: str, value: str | Sequence[str] | None) -> tuple[Path, ...]:
-        key = f"data.{split}"
-        named = [value] if isinstance(value, str) else list(value or ())
-        return tuple(path for name in named if (path := self.file(key, name)))
+    def files(self, split: str, value: str | Sequence[str] | None) -> tuple[Place, ...]:
+        found: list[Place] = []
+        for name in [value] if isinstance(value, str) else value or ():
+            there, wrong = places(name, self.endings)
+            found += there
+            if wrong:
+                self.problem(f"data.{split}", wrong)
+        return tuple(found)
 
-    def file(self, key: str, name: str) -> Path | None:
+    @cached_property
+    def endings(self) -> tuple[str, ...]:
+        """How the names of the data loader's files end, as far as it says."""
+        names = [choice.name for choice in self.values.choices if choice.kind == "data_loader"]
         try:
-            path = self.sample(name) if name.startswith(_SAMPLE) else Path(name).expanduser().absolute()
-            wrong = _unreadable(path)
-        except (CodexError, CodexAddonsError, ImportError, OSError, RuntimeError, ValueError) as error:
-            self.problem(key, f"{name}: {error}")
-            return None
-        if wrong:
-            self.problem(key, wrong)
-        return None if wrong else path
-
-    def sample(self, url: str) -> Path:
-        name, _, file = url.removeprefix(_SAMPLE).partition("/")
-        factory = registries.load("sample", name)
-        # The sample's own code is part of its version, so that an edited one is made anew.
-        version = f"{registries.find('sample', name).version}+{file_digest(inspect.getfile(factory))[:8]}"
-        return sample_file(name, factory, version, file)
+            return tuple(declaration_of("data_loader", names[0]).meta.get("endings") or ()) if names else ()
+        except CodexAddonsError:
+            return ()
 
     def objective(self, metrics: list[str]) -> None:
         name = self.values.settings.objective
@@ -203,7 +196,7 @@ class _Assembler:
         for metric in assembly.metrics:
             message = unfit(metric, task)
             if message:
-                self.problem(f"metric.{metric.key}", message)
+                self.problem(f"metric.{metric.key}", f"{message}; {fitting(assembly.task, task)}")
         if not self.problems and assembly.data.train:
             self.probe(assembly, task)
 
@@ -219,23 +212,3 @@ class _Assembler:
                 # What is wrong with the columns is wrong in each split.
                 if problem not in self.problems:
                     self.problems.append(problem)
-
-
-def _unreadable(path: Path) -> str:
-    """Why a file holds nothing to read; empty where it does."""
-    if path.is_symlink() and not path.exists():
-        return f"{shown(path)} is a link to {os.readlink(path)}, which isn't there"
-    if not path.exists():
-        return f"there is no file {shown(path)}{nearest(path.name, _siblings(path))} (seen from {Path.cwd()})"
-    if not path.is_file():
-        return f"{shown(path)} is no file"
-    if not os.access(path, os.R_OK):
-        return f"{shown(path)} may not be read by this user"
-    return "" if path.stat().st_size else f"{shown(path)} is empty"
-
-
-def _siblings(path: Path) -> list[str]:
-    try:
-        return [item.name for item in path.parent.iterdir()]
-    except OSError:
-        return []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from codex_addons.entry_points import InstalledEntryPoint
 from codex_ml import registries
+from codex_ml.places import Place
 
 __all__ = ["Assembly", "Component", "DataFiles", "Deferred"]
 
@@ -67,15 +67,16 @@ class DataFiles:
     """Which records a run reads. Paths are absolute and exist.
 
     Attributes:
-        train: The files of the split, in order; `validation` and `test` likewise, empty where there are none.
+        train: The files of the split, in order, with a folder where the loader reads such; `validation` and `test`
+            likewise, empty where there are none.
         validation_fraction: The part of the training records (0 to 1) set aside where `validation` is empty.
         limit: The most records taken of each split, from its start; None for all.
         columns: Logical column to the file's column, {"label": "topic"}.
     """
 
-    train: tuple[Path, ...]
-    validation: tuple[Path, ...] = ()
-    test: tuple[Path, ...] = ()
+    train: tuple[Place, ...]
+    validation: tuple[Place, ...] = ()
+    test: tuple[Place, ...] = ()
     validation_fraction: float = 0.0
     limit: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)

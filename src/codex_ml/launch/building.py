@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codex_ml.errors import ModelError
 from codex_ml.launch.assembly import Component
 from codex_ml.launch.blame import blame, label
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["build_model", "build_tokenizer", "resolve_device"]
 
@@ -20,19 +23,43 @@ NO_TOKENIZER = (
 
 
 def resolve_device(model: Component) -> str:
-    """The torch device of a model's option `device`; `auto` and none are the GPU where there is one, else the CPU.
+    """The torch device of a model's option `device`; `auto` and none are the best there is: cuda, then mps, then cpu.
 
     Raises:
-        ModelError: A GPU is asked for and torch sees none.
+        ModelError: torch knows no such device, or has none here.
     """
     import torch
 
     wanted = model.options.get("device")
     if wanted in (None, "auto"):
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if str(wanted).startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError(f"model.device={wanted}: torch sees no such GPU here; choose model.device=auto or cpu")
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(str(wanted))
+    except RuntimeError as error:
+        raise ModelError(
+            f"model.device={wanted}: torch knows no such device; choose auto, cpu, cuda, cuda:<number> or mps"
+        ) from error
+    if refusal := _absent(device):
+        raise ModelError(f"model.device={wanted}: {refusal}; choose model.device=auto or cpu")
     return str(wanted)
+
+
+def _absent(device: torch.device) -> str | None:
+    """Why there is no such device here; None where there is, or where torch alone knows."""
+    import torch
+
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        return "torch sees no Apple GPU here"
+    if device.type != "cuda":
+        return None
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        return "torch sees no such GPU here"
+    if device.index is not None and device.index >= count:
+        return f"torch sees {count} GPU{'s' if count > 1 else ''} here, numbered from 0"
+    return None
 
 
 def build_model(component: Component, *, head: Mapping[str, Any], device: str) -> tuple[Any, Any]:

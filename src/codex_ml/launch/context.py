@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,9 @@ from codex_ml.launch.best import Best, objective_metric
 from codex_ml.launch.blame import blame, label
 from codex_ml.launch.building import NO_TOKENIZER, build_model, build_tokenizer, resolve_device
 from codex_ml.launch.callbacks import Callbacks
-from codex_ml.launch.evaluation import input_of, measure, refusals, unfit
+from codex_ml.launch.evaluation import Scores, input_of, measure, refusals, unfit
 from codex_ml.launch.examples import examples_of
+from codex_ml.launch.left_out import QUARANTINE_FILE, Quarantine
 from codex_ml.launch.record import MetricsLog
 from codex_ml.launch.seeding import seed_everything, undisturbed
 from codex_ml.launch.splits import Split, splits
@@ -24,6 +26,8 @@ from codex_ml.launch.trial import trial
 __all__ = ["RunContext"]
 
 BATCH_SIZE = 16
+
+logger = logging.getLogger(__name__)
 
 
 class RunContext:
@@ -59,7 +63,7 @@ class RunContext:
     @cached_property
     def splits(self) -> dict[str, Split]:
         """The splits by name."""
-        return splits(self.assembly, self._unfitted)
+        return splits(self.assembly, self._unfitted, Quarantine(self.folder))
 
     @cached_property
     def _unfitted(self) -> Any:
@@ -163,16 +167,26 @@ class RunContext:
                 )
                 # A warm cache is no reading of the records; their number is told nevertheless.
                 self.splits[split].count()
+                self._tell_skipped(self.splits[split])
         return self._examples[split]
+
+    def _tell_skipped(self, split: Split) -> None:
+        if split.skipped:
+            kept = f"; they are in {QUARANTINE_FILE}" if (self.folder / QUARANTINE_FILE).exists() else ""
+            rows = "row" if split.skipped == 1 else "rows"
+            logger.warning(
+                "%s: %d %s left out, the first: %s%s", split.name, split.skipped, rows, split.first_skipped, kept
+            )
 
     def input_of(self, metric: Component) -> str:
         """Which of the task's outputs a metric of the run scores."""
         return input_of(metric, self._unfitted)
 
-    def counts(self) -> dict[str, int | None]:
-        """The records of each split; None where they were not read to the end."""
+    def counts(self) -> dict[str, dict[str, int | None]]:
+        """The `records` of each split and its `skipped` rows; None where they were not read to the end."""
         # Not built by the question: it is asked of failed runs as well.
-        return {name: split.records for name, split in vars(self).get("splits", {}).items()}
+        found: dict[str, Split] = vars(self).get("splits", {})
+        return {name: {"records": split.records, "skipped": split.skipped} for name, split in found.items()}
 
     def prepare(self) -> None:
         """Builds everything, so that what is wrong is found before training.
@@ -211,11 +225,12 @@ class RunContext:
         # A seed below 0 is none for PCG64.
         order = np.random.Generator(np.random.PCG64([self.seed % 2**64, epoch])).permutation(len(examples))
         for start in range(0, len(order), size):
-            chunk = [examples[int(index)] for index in order[start : start + size]]
+            # A task may see each example differently in each epoch, and draws nothing for it.
+            chunk = [{**examples[int(index)], "epoch": epoch} for index in order[start : start + size]]
             yield self.task.collate(chunk, self.tokenizer, train=True).to(self.device)
 
-    def measure(self, split: str) -> dict[str, float]:
-        """The metrics of a split, by key; the model's mode stays as it is."""
+    def measure(self, split: str, *, errors: bool = False) -> Scores:
+        """The metrics of a split, and with `errors` how far each may be off; the model's mode stays as it is."""
         return measure(
             self.assembly.metrics,
             self.examples(split),
@@ -225,6 +240,7 @@ class RunContext:
             tokenizer=self.tokenizer,
             device=self.device,
             batch_size=2 * self.batch_size,
+            seed=self.seed if errors else None,
         )
 
     def restore(self) -> bool:
@@ -241,7 +257,7 @@ class RunContext:
         if "validation" not in self.splits or not self.assembly.metrics:
             return {}
         with undisturbed():
-            metrics = self.measure("validation")
+            metrics = self.measure("validation").values
             self.evaluated = True
             self.best.offer(self.model, metrics, step=step)
             self.report("validation", metrics, step=step)

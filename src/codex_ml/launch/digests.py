@@ -14,11 +14,14 @@ from typing import Any
 from codex_addons.cache import read_json, write_json
 from codex_ml.errors import ConfigError
 from codex_ml.launch.cache_folder import cache_folder
+from codex_ml.places import Place, Url, filesystem
 
-__all__ = ["file_digest", "text_digest", "tree_digest"]
+__all__ = ["file_digest", "folder_digest", "place_digest", "text_digest", "tree_digest"]
 
 # A file changed again within the file system's time stamp granularity would look unchanged; 2 s is the coarsest (FAT).
 _SETTLED_NS = 2_000_000_000
+# By what the stores behind fsspec tell that a file has changed; its size alone doesn't.
+_STAMPS = ("etag", "lastmodified", "last_modified", "mtime", "created", "md5hash", "generation")
 
 
 def file_digest(path: str | Path) -> str:
@@ -44,6 +47,46 @@ def file_digest(path: str | Path) -> str:
     return digest
 
 
+def place_digest(place: Place) -> str:
+    """The digest of what is at a path or a URL: a file's bytes, or the names and bytes of a folder's files.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    if isinstance(place, Url):
+        return _url_digest(place)
+    return folder_digest(place) if place.is_dir() else file_digest(place)
+
+
+def _url_digest(url: Url) -> str:
+    """The digest of a URL's bytes, remembered where its store tells when they change."""
+    files, path = filesystem(url)
+    told = {str(key).lower(): str(value) for key, value in files.info(path).items()}
+    stamps = {key: told[key] for key in _STAMPS if told.get(key, "None") != "None"}
+    identity = {"url": str(url), "size": told.get("size"), **stamps}
+    entry = _entry(str(url)) if stamps else None
+    known = _read(entry, identity)
+    if known is not None:
+        return known
+    with files.open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(2**20):
+            digest.update(block)
+    if entry is not None:
+        write_json(entry, {**identity, "sha256": digest.hexdigest()})
+    return digest.hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of the relative paths and the contents of a folder's files, each remembered as `file_digest` does.
+
+    Raises:
+        OSError: A file can't be read.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return text_digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
+
+
 def _identity(path: Path, status: os.stat_result) -> dict[str, Any]:
     """What tells that a file is unchanged. Its change time is part of it as tools that copy files set the other."""
     return {
@@ -56,8 +99,8 @@ def _identity(path: Path, status: os.stat_result) -> dict[str, Any]:
     }
 
 
-def _entry(path: Path) -> Path | None:
-    """The cache file for a path; None where nothing can be remembered."""
+def _entry(path: Path | str) -> Path | None:
+    """The cache file for a path or URL; None where nothing can be remembered."""
     try:
         return cache_folder() / "digests" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
     except (OSError, ConfigError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -14,7 +16,7 @@ from codex_ml.interfaces import Example
 from codex_ml.launch.assembly import Component
 from codex_ml.launch.blame import blame, label
 
-__all__ = ["evaluating", "input_of", "measure", "refusals", "unfit"]
+__all__ = ["Scores", "evaluating", "input_of", "measure", "refusals", "unfit"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,28 @@ def evaluating(model: Any) -> Iterator[None]:
             module.training = mode
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What the metrics of a run say of a split.
+
+    Attributes:
+        values: The score of each metric, by its key.
+        errors: Its standard error, where the metric tells one and was asked.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class _Scored:
+    """What the metrics of one input score: predictions, labels, and how many of them each record has."""
+
+    predictions: _Column
+    labels: _Column
+    sizes: list[int] | None = None
+
+
 class _Column:
     """A growing column: an array of numbers as long as all are of one kind, a list otherwise."""
 
@@ -116,7 +140,8 @@ def measure(
     tokenizer: Any,
     device: str,
     batch_size: int,
-) -> dict[str, float]:
+    seed: int | None = None,
+) -> Scores:
     """The metrics of a model on a split, by their keys. What the metrics score is kept, never the logits.
 
     Args:
@@ -128,23 +153,27 @@ def measure(
         tokenizer: The tokenizer.
         device: The torch device.
         batch_size: Records of one forward pass.
+        seed: That of the standard errors; None for none of them.
 
     Raises:
         CodexError: A metric, the task or the model failed; the message names it.
     """
     wanted = list(dict.fromkeys(input_of(metric, task) for metric in metrics))
     if not wanted:
-        return {}
-    columns = {name: (_Column(), _Column()) for name in wanted}
+        return Scores()
+    columns = {name: _Scored(_Column(), _Column()) for name in wanted}
     with evaluating(model), blame(task_component, "on predicting"):
         for chunk in _chunks(examples, batch_size):
             batch = task.collate(chunk, tokenizer, train=False).to(device)
             predicted = task.predict(model, batch, tokenizer, wanted)
             for name in wanted:
                 _keep(columns[name], predicted, name, task_component)
-    return {
-        metric.key: _score(metric, *(column.values for column in columns[input_of(metric, task)])) for metric in metrics
-    }
+    scored = {metric.key: columns[input_of(metric, task)] for metric in metrics}
+    values = {metric.key: _score(metric, scored[metric.key]) for metric in metrics}
+    errors = (
+        {} if seed is None else {metric.key: _standard_error(metric, scored[metric.key], seed) for metric in metrics}
+    )
+    return Scores(values, {key: error for key, error in errors.items() if error is not None})
 
 
 def _chunks(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
@@ -152,23 +181,44 @@ def _chunks(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
         yield [examples[index] for index in range(start, min(start + size, len(examples)))]
 
 
-def _keep(columns: tuple[_Column, _Column], predicted: Any, name: str, task: Component) -> None:
+def _keep(column: _Scored, predicted: Any, name: str, task: Component) -> None:
     if name not in predicted:
         raise CodexError(
             f"{label(task)}: predict gave no {name!r}, which the metrics score (it gave {list(predicted)})"
         )
-    predictions, labels = predicted[name]
+    predictions, labels, *sizes = predicted[name]
     if len(predictions) != len(labels):
         raise CodexError(
             f"{label(task)}: predict gave {len(predictions)} predictions for {len(labels)} labels ({name})"
         )
-    columns[0].extend(predictions)
-    columns[1].extend(labels)
+    if sizes and sum(sizes[0]) != len(labels):
+        raise CodexError(
+            f"{label(task)}: predict gave sizes of {sum(sizes[0])} in all for {len(labels)} labels ({name})"
+        )
+    column.predictions.extend(predictions)
+    column.labels.extend(labels)
+    if sizes:
+        column.sizes = [] if column.sizes is None else column.sizes
+        column.sizes.extend(sizes[0])
 
 
-def _score(metric: Component, predictions: Sequence[Any], labels: Sequence[Any]) -> float:
+def _score(metric: Component, scored: _Scored) -> float:
     with blame(metric):
-        value = metric.factory(predictions, labels, **metric.options)
+        value = metric.factory(scored.predictions.values, scored.labels.values, **metric.options)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise CodexError(f"{label(metric)} returned {value!r} of type {type(value).__name__}; it must return a float")
     return float(value)
+
+
+def _standard_error(metric: Component, scored: _Scored, seed: int) -> float | None:
+    """How far the score may be off by the draw of the records; None where the metric doesn't tell, or cannot."""
+    told = getattr(metric.factory, "__codex_standard_error__", None)
+    if told is None:
+        return None
+    values = scored.predictions.values, scored.labels.values
+    try:
+        error = told(*values, sizes=scored.sizes, seed=seed, **metric.options)
+        return None if error is None or not math.isfinite(error) else float(error)
+    except Exception as problem:  # the score itself is sound, and the run's result
+        logger.warning("%s: no standard error: %s: %s", label(metric), type(problem).__name__, problem)
+        return None

@@ -12,7 +12,7 @@ from codex_ml.interfaces import Example
 from codex_ml.launch import token_cache
 from codex_ml.launch.assembly import Assembly, Component
 from codex_ml.launch.blame import blame, label
-from codex_ml.launch.digests import file_digest, text_digest
+from codex_ml.launch.digests import place_digest, text_digest
 from codex_ml.launch.identity import component_identity
 from codex_ml.launch.splits import Split
 from codex_ml.launch.versions import version_of
@@ -77,7 +77,7 @@ def _key(split: Split, assembly: Assembly, task_state: Mapping[str, Any], tokeni
     aside = 0.0 if data.validation else data.validation_fraction
     parts = {
         "split": split.name,
-        "files": [[path.name, file_digest(path)] for path in split.files],
+        "files": [[path.name, place_digest(path)] for path in split.files],
         "fraction": aside if split.name != "test" else 0.0,
         "limit": data.limit,
         "columns": dict(data.columns),

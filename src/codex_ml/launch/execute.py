@@ -16,7 +16,8 @@ from codex_ml.launch.best import direction
 from codex_ml.launch.blame import blame, is_unexpected, label
 from codex_ml.launch.callbacks import Callbacks
 from codex_ml.launch.context import RunContext
-from codex_ml.launch.digests import file_digest
+from codex_ml.launch.digests import place_digest
+from codex_ml.launch.evaluation import Scores
 from codex_ml.launch.export import export
 from codex_ml.launch.paths import shown
 from codex_ml.launch.provenance import components_record, environment_record, git_record, signature
@@ -167,7 +168,7 @@ class _Run:
             return
         data = self.record.fields.get("data", {})
         counts = self.context.counts()
-        self.record.note(data={name: {**told, "records": counts.get(name)} for name, told in data.items()})
+        self.record.note(data={name: {**told, **counts.get(name, {})} for name, told in data.items()})
 
     def close(self) -> None:
         """Closes what the run has open."""
@@ -213,7 +214,12 @@ def _data_record(assembly: Assembly) -> dict[str, Any]:
     files = {"train": data.train, "validation": data.train if aside else data.validation, "test": data.test}
     try:
         told = {
-            name: {"paths": list(map(str, paths)), "sha256": list(map(file_digest, paths)), "records": None}
+            name: {
+                "paths": list(map(str, paths)),
+                "sha256": list(map(place_digest, paths)),
+                "records": None,
+                "skipped": None,
+            }
             for name, paths in files.items()
             if paths
         }
@@ -249,7 +255,8 @@ def _measured(context: RunContext, own: Mapping[str, float]) -> dict[str, Any]:
     """
     parts = context.assembly
     split = next((name for name in ("test", "validation") if name in context.splits), None)
-    measured = context.measure(split) if split and parts.metrics else {}
+    scores = context.measure(split, errors=True) if split and parts.metrics else Scores()
+    measured = scores.values
     # What the validation records gave was told when the trainer asked for it, where it did.
     if split and measured and (split == "test" or not context.evaluated):
         context.report(split, measured, step=context.step)
@@ -261,9 +268,10 @@ def _measured(context: RunContext, own: Mapping[str, float]) -> dict[str, Any]:
                 **told,
                 "input": context.input_of(metric),
                 "split": split,
+                "standard_error": scores.errors.get(metric.key),
                 "signature": signature(metric),
             }
-    unknown = {"greater_is_better": None, "scale": None, "input": None}
+    unknown = {"greater_is_better": None, "scale": None, "input": None, "standard_error": None}
     signed = f"{parts.trainer.name}|{parts.trainer.entry.distribution}:{parts.trainer.entry.version}"
     for name in own.keys() - measured.keys():
         info[name] = {**unknown, "split": "train", "signature": signed}

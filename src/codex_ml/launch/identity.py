@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from codex_ml.launch.assembly import Assembly, Component
-from codex_ml.launch.digests import file_digest, text_digest, tree_digest
+from codex_ml.launch.digests import file_digest, folder_digest, place_digest, text_digest, tree_digest
 from codex_ml.launch.versions import version_of
 
 __all__ = ["component_identity", "run_id"]
@@ -33,7 +33,7 @@ def run_id(assembly: Assembly, mode: str) -> str:
         "objective": assembly.objective,
         "components": [component_identity(item) for item in _components(assembly)],
         "data": {
-            name: [file_digest(path) for path in getattr(assembly.data, name)]
+            name: [place_digest(place) for place in getattr(assembly.data, name)]
             for name in ("train", "validation", "test")
         },
         "reading": [assembly.data.validation_fraction, assembly.data.limit, dict(assembly.data.columns)],
@@ -76,7 +76,7 @@ def _plain(value: Any) -> Any:
         path = Path(value)
         if path.is_file():
             return {"content": file_digest(path)}
-        return {"content": _folder_digest(path)} if path.is_dir() else str(value)
+        return {"content": folder_digest(path)} if path.is_dir() else str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -99,9 +99,4 @@ def _local(value: str) -> Any:
     except (OSError, RuntimeError, ValueError):
         # Too long for a path, a NUL in it, or the home folder of nobody: text that is no path.
         return value
-    return {"content": _folder_digest(path)} if local else value
-
-
-def _folder_digest(folder: Path) -> str:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return text_digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
+    return {"content": folder_digest(path)} if local else value

@@ -56,9 +56,16 @@ def components_record(assembly: Assembly) -> dict[str, Any]:
 
 
 def signature(metric: Component) -> str:
-    """What a metric's value means, in one line: `f1|average:macro|codex-ml:0.1.0`."""
+    """What a metric's value means, in one line: `bleu|tokenize:13a|v1|sacrebleu:2.6.0|codex-ml:0.1.0`.
+
+    Its name, its options, the version of its definition where it declares one, the libraries that compute it, and the
+    distribution that it comes from.
+    """
     options = [f"{name}:{value}" for name, value in sorted(metric.options.items())]
-    return "|".join([metric.name, *options, f"{metric.entry.distribution}:{metric.entry.version}"])
+    version = metric.meta.get("version")
+    libraries = [f"{name}:{version_of(name)}" for name in metric.requires]
+    parts = [metric.name, *options, *([f"v{version}"] if version is not None else []), *libraries]
+    return "|".join([*parts, f"{metric.entry.distribution}:{metric.entry.version}"])
 
 
 def environment_record() -> dict[str, Any]:

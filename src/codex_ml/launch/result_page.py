@@ -28,20 +28,27 @@ def text(record: Mapping[str, Any], folder: Path, *, again: bool = False) -> str
     for column in ("metric", "value", "split", "better"):
         table.add_column(column, justify="right" if column == "value" else "left")
     info = record.get("metric_info", {})
+    chosen = record.get("components", {}).get("metric") or ()
+    options = {each.get("key"): each.get("options") or {} for each in chosen}
     for name, value in record.get("metrics", {}).items():
         about = info.get(name, {})
         # What a trainer says of itself has no direction.
         better = {True: "higher", False: "lower"}.get(about.get("greater_is_better"), "")
-        options = str(about.get("signature", "")).split("|")[1:-1]
-        label = f"{name} ({', '.join(options)})" if options else name
+        error = about.get("standard_error")
         lost = record.get("non_finite", {}).get(f"metrics.{name}", "n/a")
-        table.add_row(label, lost if value is None else f"{value:.4f}", str(about.get("split", "")), better)
+        shown_value = lost if value is None else f"{value:.4f}" + (f" ± {error:.4f}" if error is not None else "")
+        table.add_row(_label(name, options.get(name, {})), shown_value, str(about.get("split", "")), better)
     buffer = io.StringIO()
     Console(file=buffer, width=100, color_system=None).print(table)
     page = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()).strip("\n")
     if not record.get("metrics"):
-        chosen = record.get("components", {}).get("metric")
         page = "  no metrics were " + ("measured: there were no validation or test records" if chosen else "chosen")
     when = f"finished before, {record.get('started')}" if again else f"done in {record.get('duration_s', 0):.0f} s"
     more = "; run.resume=never runs it again" if again else ""
     return f"{page}\n\n{shown(folder)}  ({when}{more})"
+
+
+def _label(name: str, options: Mapping[str, Any]) -> str:
+    """A metric with the options that are set: `f1 (average:macro)`."""
+    told = [f"{key}:{value}" for key, value in sorted(options.items()) if value not in (None, False)]
+    return f"{name} ({', '.join(told)})" if told else name

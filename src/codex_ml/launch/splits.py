@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 from codex_ml import registries
 from codex_ml.errors import CodexError, DataError
-from codex_ml.interfaces import Record
+from codex_ml.interfaces import BadRow, Record
 from codex_ml.launch.assembly import Assembly, Component
 from codex_ml.launch.blame import blame, label
+from codex_ml.launch.left_out import Quarantine
+from codex_ml.places import COMPRESSIONS, Place
 
 __all__ = ["Split", "splits"]
 
@@ -31,22 +33,27 @@ class Split:
         name: `train`, `validation` or `test`.
         files: Its files, in order.
         records: How many records there are; None until they were read once to the end.
+        skipped: How many rows of its files the loader left out; None until then.
+        first_skipped: The place and the reason of the first of them; empty where there is none.
     """
 
     def __init__(
         self,
         name: str,
-        files: Sequence[Path],
+        files: Sequence[Place],
         loader: Component,
         *,
         columns: Mapping[str, str],
         required: Sequence[str],
         limit: int | None = None,
         keeps: Callable[[Record], bool] | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.name = name
         self.files = tuple(files)
         self.records: int | None = None
+        self.skipped: int | None = None
+        self.first_skipped = ""
         self._loader = loader
         self._columns = dict(columns)
         self._required = frozenset(required)
@@ -54,6 +61,7 @@ class Split:
         self._moved = {source for logical, source in columns.items() if source != logical}
         self._limit = limit
         self._keeps = keeps
+        self._quarantine = quarantine
         self._titles = _titles(self.files)
 
     def __iter__(self) -> Iterator[Record]:
@@ -63,8 +71,8 @@ class Split:
             DataError: A file cannot be read, a file or the split is empty, a record lacks a column.
             CodexError: The loader is broken; the message names it.
         """
-        count = 0
-        with closing(self._all()) as records:
+        count, left_out = 0, _LeftOut(self._quarantine)
+        with closing(self._all(left_out)) as records:
             for record in records:
                 if self._keeps is not None and not self._keeps(record):
                     continue
@@ -73,8 +81,8 @@ class Split:
                 count += 1
                 yield record
         if not count:
-            raise DataError(self._nothing())
-        self.records = count
+            raise DataError(self._nothing() + left_out.told)
+        self.records, self.skipped, self.first_skipped = count, left_out.count, left_out.first
 
     def count(self) -> int:
         """How many records there are; reads them if nobody has yet."""
@@ -83,25 +91,27 @@ class Split:
                 pass
         return self.records or 0
 
-    def _all(self) -> Generator[Record, None, None]:
+    def _all(self, left_out: _LeftOut) -> Generator[Record, None, None]:
         for path, title in zip(self.files, self._titles, strict=True):
             number = 0
-            with closing(self._read(path)) as loaded:
+            with closing(self._read(path, left_out)) as loaded:
                 for number, record in enumerate(loaded, start=1):
                     yield self._named(record, path, title, number)
             if not number:
-                raise DataError(f"{path} holds no records; the {self.name} split needs at least one from each file")
+                told = f"{path} holds no records; the {self.name} split needs at least one from each file"
+                raise DataError(told + left_out.told)
 
-    def _read(self, path: Path) -> Generator[Any, None, None]:
+    def _read(self, path: Place, left_out: _LeftOut) -> Generator[Any, None, None]:
+        told = {"on_bad_row": left_out} if self._loader.meta.get("bad_rows") else {}
         with blame(self._loader, f"on {path}"):
             try:
-                yield from self._loader.factory(path, **self._loader.options)
+                yield from self._loader.factory(path, **self._loader.options, **told)
             except CodexError:
                 raise
             except (ValueError, OSError) as error:
                 raise DataError(_placed(error, path) + _other_loader(path, self._loader.name)) from error
 
-    def _named(self, record: Any, path: Path, title: str, number: int) -> Record:
+    def _named(self, record: Any, path: Place, title: str, number: int) -> Record:
         if not isinstance(record, Mapping):
             told = f"{path}: record {number} is of type {type(record).__name__}; {label(self._loader)} must yield dicts"
             raise DataError(told)
@@ -139,20 +149,43 @@ class Split:
         )
 
 
-def _placed(error: Exception, path: Path) -> str:
+class _LeftOut:
+    """Counts the rows that a loader leaves out during one reading."""
+
+    def __init__(self, quarantine: Quarantine | None) -> None:
+        self.count = 0
+        self.first = ""
+        self._quarantine = quarantine
+
+    def __call__(self, row: BadRow) -> None:
+        self.count += 1
+        self.first = self.first or f"{row.place}:{row.line}: {row.reason}"
+        if self._quarantine is not None:
+            self._quarantine.take(row)
+
+    @property
+    def told(self) -> str:
+        """What to add to a message that there are no records."""
+        return f"; {self.count} rows were left out, the first: {self.first}" if self.count else ""
+
+
+def _placed(error: Exception, path: Place) -> str:
     """The error's message, with the file where it doesn't say."""
     told = str(error) or type(error).__name__
     return told if path.name in told else f"{path}: {told}"
 
 
-def _other_loader(path: Path, loader: str) -> str:
+def _other_loader(path: Place, loader: str) -> str:
     """A hint where the file's name ends like another data loader's."""
-    suffix = path.suffix.removeprefix(".")
+    name = path.name
+    for packed in COMPRESSIONS:
+        name = name.removesuffix(packed)
+    suffix = name.rpartition(".")[2]
     other = suffix if suffix in registries.options("data_loader") and suffix != loader else ""
     return f"; for a file like this one there is data_loader={other}" if other else ""
 
 
-def _titles(files: Sequence[Path]) -> list[str]:
+def _titles(files: Sequence[Place]) -> list[str]:
     """The shortest ends of the paths that tell them apart; all the same number of parts."""
     deepest = max((len(path.parts) for path in files), default=1)
     for depth in range(1, deepest):
@@ -162,7 +195,7 @@ def _titles(files: Sequence[Path]) -> list[str]:
     return [path.name for path in files]
 
 
-def splits(assembly: Assembly, task: Any = None) -> dict[str, Split]:
+def splits(assembly: Assembly, task: Any = None, quarantine: Quarantine | None = None) -> dict[str, Split]:
     """The splits that a run has: `train`, and `validation` and `test` as far as there are any. Reads nothing.
 
     Without validation files, `data.validation_fraction` sets a part of the training records aside: those whose text
@@ -171,22 +204,27 @@ def splits(assembly: Assembly, task: Any = None) -> dict[str, Split]:
     Args:
         assembly: The run's parts.
         task: The task, where it was built already.
+        quarantine: Where the rows go that the loader leaves out, where it is told to keep them.
     """
     data = assembly.data
     if task is None:
         with blame(assembly.task):
             task = assembly.task.factory(**assembly.task.options)
     required = tuple(task.columns)
-
-    def split(name: str, files: Sequence[Path], keeps: Callable[[Record], bool] | None = None) -> Split:
-        columns, limit = data.columns, data.limit
-        return Split(name, files, assembly.data_loader, columns=columns, required=required, limit=limit, keeps=keeps)
+    split = partial(
+        Split,
+        loader=assembly.data_loader,
+        columns=data.columns,
+        required=required,
+        limit=data.limit,
+        quarantine=quarantine if assembly.data_loader.options.get("on_bad_rows") == "quarantine" else None,
+    )
 
     found: dict[str, Split] = {}
     if not data.validation and data.validation_fraction > 0:
         aside = _Aside(data.validation_fraction, required)
-        found["train"] = split("train", data.train, lambda record: not aside(record))
-        found["validation"] = split("validation", data.train, aside)
+        found["train"] = split("train", data.train, keeps=lambda record: not aside(record))
+        found["validation"] = split("validation", data.train, keeps=aside)
     else:
         found["train"] = split("train", data.train)
         if data.validation:

@@ -100,6 +100,20 @@ class MetricTests(ComponentTests):
             score = self._score(predictions, labels, arguments)
             check(float(bounds[1]) <= score <= float(bounds[2]), f"{self} says its scale is {scale} and scores {score}")
 
+    def test_its_standard_error_is_one_and_the_same(self) -> None:
+        """Where a metric declares one, it is drawn from a seed alone, so that a run can be repeated from its record."""
+        declared = getattr(self.component, "__codex_standard_error__", None)
+        if declared is None:
+            return
+        check(callable(declared), f"{self}: __codex_standard_error__ is a {type(declared).__name__}, not a function")
+        for predictions, labels, _, arguments in self._called():
+            errors = [declared(predictions, labels, sizes=None, seed=0, **arguments) for _ in range(2)]
+            told = f"{self}: the standard error of predictions {predictions!r} and labels {labels!r}"
+            for error in errors:
+                fits = error is None or (isinstance(error, float) and 0 <= error < math.inf)
+                check(fits, f"{told} is {error!r}; it must be a float, 0 or more, or None where it cannot be told")
+            check(errors[0] == errors[1], f"{told} is once {errors[0]!r} and once {errors[1]!r}, with the same seed")
+
     def _cases(self) -> Sequence[tuple[Any, ...]]:
         check(self.cases, f"{type(self).__name__} has no cases: set `cases` to [(predictions, labels, score), ...]")
         return self.cases
