@@ -85,11 +85,13 @@ class ModelFactory(Protocol):
 
         Args:
             config: The component's options, with `device` and `dtype` resolved to strings ("cpu", "float32") and
-                `head`, what the task needs: `kind`, and `labels`, `num_labels` or `vocab_size` where they apply.
+                `head`, what the task needs: `kind`; `labels` and `num_labels` of a classifier; where a tokenizer is named its
+                `vocab_size`, `pad_token_id`, `bos_token_id` and `eos_token_id`.
 
         Raises:
             ValueError: The config is invalid.
             ImportError: A dependency is missing; the message names the extra to install.
+            OSError: The files of a pretrained model are nowhere; the message says where to put them.
         """
         ...
 

@@ -98,7 +98,8 @@ def test_a_named_tokenizer_wins_and_its_size_is_told(context):
     run = context(model=model_of(model), tokenizer=component("tokenizer", "mine", lambda config: make_tokenizer()))
     assert len(run.tokenizer) == len(WORDS) + 2
     _ = run.model
-    assert seen[0]["vocab_size"] == len(WORDS) + 2
+    told = {name: seen[0][name] for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id")}
+    assert told == {"vocab_size": len(WORDS) + 2, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": None}
 
 
 def test_without_any_tokenizer_the_way_out_is_told(context):

@@ -91,7 +91,7 @@ def test_a_model_s_folder_brings_no_code(tiny):
         tiny.run(*TINY, "run.root=runs")
     tiny.write("tiny/config.json", json.dumps(config))
     assert tiny.run(*TINY, "model.pretrained=true").code == 1
-    assert tiny.run(*TINY, "model.pretrained=true", "model.weights=pickle").code == 1
+    assert tiny.run(*TINY, "model.pretrained=true", "model.allow_pickle=true").code == 1
     assert tiny.songs() == []
 
 

@@ -82,7 +82,9 @@ def options_of(environment: Environment, folder: Path) -> set[str]:
     """What can be chosen, as the help page lists it."""
     shown = environment.run("-m", "codex_ml", "--help", cwd=folder)
     assert shown.returncode == 0, shown.stderr
-    groups = [line.split(":") for line in shown.stdout.splitlines() if re.match("  [a-z_]+: +", line)]
+    # A long list goes on in the next line.
+    page = re.sub(r",\n +", ", ", shown.stdout)
+    groups = [line.split(":") for line in page.splitlines() if re.match("  [a-z_]+: +", line)]
     return {f"{group.strip()}={name.strip()}" for group, names in groups for name in names.split(",")}
 
 

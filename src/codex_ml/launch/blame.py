@@ -23,7 +23,9 @@ def label(component: Component) -> str:
 def is_unexpected(error: BaseException | None) -> bool:
     """Whether an exception is none that a component raises to say what the user did wrong."""
     said = isinstance(error, CodexError | KeyboardInterrupt)
-    told = isinstance(error, ValueError | ImportError) and str(error)
+    # The system's own OSError has a number; one without was raised to say something.
+    spoken = isinstance(error, OSError) and error.errno is None
+    told = (spoken or isinstance(error, ValueError | ImportError)) and str(error)
     return error is not None and not (said or told)
 
 

@@ -14,7 +14,7 @@ from codex_ml.launch.blame import blame, label
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["build_model", "build_tokenizer", "resolve_device"]
+__all__ = ["build_model", "build_tokenizer", "resolve_device", "vocabulary"]
 
 NO_TOKENIZER = (
     "there is no tokenizer: {model} gives none, and none is named; name one, such as "
@@ -60,6 +60,14 @@ def _absent(device: torch.device) -> str | None:
     if device.index is not None and device.index >= count:
         return f"torch sees {count} GPU{'s' if count > 1 else ''} here, numbered from 0"
     return None
+
+
+def vocabulary(tokenizer: Any) -> dict[str, Any]:
+    """What a model's head is told of a named tokenizer: its size, and the ids with which it pads, begins and ends."""
+    if not hasattr(tokenizer, "__len__"):
+        return {}
+    ids = ("pad_token_id", "bos_token_id", "eos_token_id")
+    return {"vocab_size": len(tokenizer), **{name: getattr(tokenizer, name, None) for name in ids}}
 
 
 def build_model(component: Component, *, head: Mapping[str, Any], device: str) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from codex_ml.interfaces import Batch, Example, Task
 from codex_ml.launch.assembly import Assembly, Component
 from codex_ml.launch.best import Best, objective_metric
 from codex_ml.launch.blame import blame, label
-from codex_ml.launch.building import NO_TOKENIZER, build_model, build_tokenizer, resolve_device
+from codex_ml.launch.building import NO_TOKENIZER, build_model, build_tokenizer, resolve_device, vocabulary
 from codex_ml.launch.callbacks import Callbacks
 from codex_ml.launch.evaluation import Scores, input_of, measure, refusals, unfit
 from codex_ml.launch.examples import examples_of
@@ -106,9 +106,7 @@ class RunContext:
         """What the model is asked to provide."""
         with blame(self.assembly.task):
             head = dict(self.task.head())
-        if hasattr(self._named_tokenizer, "__len__"):
-            head["vocab_size"] = len(self._named_tokenizer)
-        return head
+        return head | vocabulary(self._named_tokenizer)
 
     @cached_property
     def _built(self) -> tuple[Any, Any]:

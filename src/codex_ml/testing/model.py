@@ -28,7 +28,7 @@ class ModelTests(ComponentTests):
     It is built as codex-run builds it, on the CPU, for a classifier with two labels. Choose options that make it tiny.
 
     Attributes:
-        head: What the task needs of the model. Beside it stands `vocab_size`, that of the kit's tokenizer (a token a
+        head: What the task needs of the model. Beside it stand size and special ids of the kit's tokenizer (a token a
             byte), with which a model is checked that brings none.
         heeds_attention_mask: Whether padding leaves its logits as they are; False for a model that means to see it.
     """
@@ -216,9 +216,10 @@ class ModelTests(ComponentTests):
             check(record["status"] == "completed", f"the run of {self} ended with {record['error']}")
 
     def _head(self) -> dict[str, Any]:
+        from codex_ml.launch.building import vocabulary
         from codex_ml.testing.tiny_parts import tiny_tokenizer
 
-        return {**self.head, "vocab_size": len(tiny_tokenizer({}))}
+        return {**self.head, **vocabulary(tiny_tokenizer({}))}
 
     def _built(
         self, arguments: Mapping[str, Any], *, head: Mapping[str, Any] | None = None, seed: int = _SEED
