@@ -85,8 +85,8 @@ class ModelFactory(Protocol):
 
         Args:
             config: The component's options, with `device` and `dtype` resolved to strings ("cpu", "float32") and
-                `head`, what the task needs: `kind`; `labels` and `num_labels` of a classifier; where a tokenizer is named its
-                `vocab_size`, `pad_token_id`, `bos_token_id` and `eos_token_id`.
+                `head`, what the task needs: `kind`; `labels` and `num_labels` of a classifier; where a tokenizer is
+                named its `vocab_size`, `pad_token_id`, `bos_token_id` and `eos_token_id`.
 
         Raises:
             ValueError: The config is invalid.

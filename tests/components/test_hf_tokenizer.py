@@ -1,12 +1,49 @@
+# The kit's cases are attributes that an author fills with a list.
+# ruff: noqa: RUF012
+
 from __future__ import annotations
 
+import copy
+import gzip
 import json
+import os
+import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from codex_ml.testing import TokenizerTests
 from codex_ml.tokenizers.hf import HfTokenizerConfig, hf
+
+LINES = [f"the cat number {number} sat on the mat, naïvely; 猫 {number * 7}" for number in range(200)]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CODEX_ML_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "tokenizers"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    path.write_text("\n".join(LINES) + "\n\n", encoding="utf-8")
+    return path
+
+
+def trained(corpus, **options):
+    return hf({"train_files": str(corpus), "vocab_size": 400, **options})
+
+
+@pytest.fixture(scope="module")
+def bpe(corpus, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODEX_ML_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        return trained(corpus)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +74,15 @@ def test_padding_side_can_be_chosen(folder):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({}, r"needs tokenizer\.tokenizer_name"),
+        ({}, r"needs tokenizer\.tokenizer_name .* or tokenizer\.train_files .*, and neither is given"),
+        ({"tokenizer_name": "a", "train_files": "b"}, "one of the two, and both are given"),
+        ({"train_files": []}, "neither is given"),
+        ({"train_files": "a", "vocab_size": 0}, r"tokenizer\.vocab_size must be a whole number from 1, not 0"),
+        ({"train_files": "a", "algorithm": "bytes"}, r"tokenizer\.algorithm must be bpe or wordpiece, not 'bytes'"),
+        ({"tokenizer_name": "missing.json"}, "there is no folder missing.json"),
         ({"tokenizer_name": " "}, "must be a hub id or a folder"),
         ({"tokenizer_name": "/nowhere"}, "there is no folder /nowhere"),
-        ({"tokenizer_name": "a", "padding_side": "up"}, "left, right or null"),
+        ({"tokenizer_name": "a", "padding_side": "up"}, "left or right or null"),
         ({"tokenizer_name": "a", "fast": True}, "has no option fast; it has tokenizer_name, revision"),
     ],
 )
@@ -79,6 +121,27 @@ def test_offline_and_not_cached_tells_the_way_out(tmp_path):
     assert "local folder" in last
 
 
+def test_local_files_only_asks_no_network(folder, tmp_path):
+    snapshot = tmp_path / "hub" / "models--some--words" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    for file in folder.iterdir():
+        (snapshot / file.name).write_bytes(file.read_bytes())
+    (snapshot.parent.parent / "refs").mkdir()
+    (snapshot.parent.parent / "refs" / "main").write_text("a" * 40)
+    code = (
+        "import os, sys\nasked = ('socket.connect', 'socket.getaddrinfo')\n"
+        "sys.addaudithook(lambda event, _: event in asked and os._exit(9))\n"
+        "from codex_ml.tokenizers.hf import hf\n"
+        "print(hf({'tokenizer_name': 'some/words', 'local_files_only': True})('a text')['input_ids'])\n"
+        "hf({'tokenizer_name': 'nobody/nothing', 'local_files_only': True})"
+    )
+    environment = {"HF_HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert done.stdout.strip() == "[2, 3]"
+    assert "'nobody/nothing' from the Hugging Face hub or its cache: it is not in the cache" in done.stderr
+
+
 def test_without_transformers_the_error_names_the_extra():
     code = (
         "import sys; sys.modules['transformers'] = None\n"
@@ -92,3 +155,261 @@ def test_declares_its_options():
     assert hf.__codex_api__ == "v1"
     assert hf.__codex_config__ is HfTokenizerConfig
     assert all(each.metadata["help"] for each in HfTokenizerConfig.__dataclass_fields__.values())
+
+
+@pytest.mark.parametrize("name", ["AutoModel", "pipeline", "BertModel", "os.system", ["a"]])
+def test_a_class_that_is_no_tokenizer_is_not_called(folder, tmp_path, name):
+    (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "auto_map": {"AutoModel": "code.Mine"}}))
+    (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
+    if name == "os.system":  # no such class: transformers reads the files by its own
+        assert hf({"tokenizer_name": str(tmp_path)})("a")["input_ids"] == [2]
+    else:
+        with pytest.raises(ValueError, match="tokenizer"):
+            hf({"tokenizer_name": str(tmp_path)})
+    assert not (tmp_path / "ran").exists()
+
+
+class Bomb:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_pickles_and_templates_beside_the_tokenizer_do_nothing(folder, tmp_path):
+    (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    template = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template, "pad_token": "[PAD]"}))
+    for name in ("vocab.pkl", "tokenizer.bin", "vocab.bin", "added_tokens.bin"):
+        (tmp_path / name).write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
+    tokenizer = hf({"tokenizer_name": str(tmp_path)})
+    assert tokenizer(["a text"])["input_ids"] == [[2, 3]]
+    with pytest.raises(Exception, match="unsafe"):
+        tokenizer.apply_chat_template([{"role": "user", "content": "a"}], tokenize=False)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_lone_tokenizer_json_is_read_with_its_usual_special_tokens(folder, tmp_path):
+    (tmp_path / "mine.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    tokenizer = hf({"tokenizer_name": str(tmp_path / "mine.json"), "padding_side": "left"})
+    assert tokenizer(["a text", "a"], padding=True)["input_ids"] == [[2, 3], [0, 2]]
+    assert (tokenizer.pad_token, tokenizer.unk_token, tokenizer.eos_token) == ("[PAD]", "[UNK]", None)
+
+
+def test_the_file_of_a_whole_folder_is_read_with_the_folder(bpe, tmp_path):
+    bpe.save_pretrained(tmp_path)
+    tokenizer = hf({"tokenizer_name": str(tmp_path / "tokenizer.json")})
+    assert tokenizer.eos_token_id == bpe.eos_token_id is not None
+    assert tokenizer.model_input_names == bpe.model_input_names
+
+
+def test_a_damaged_tokenizer_json_is_an_error(tmp_path):
+    (tmp_path / "mine.json").write_text('{"version": "1.0"}')
+    with pytest.raises(ValueError, match=r"cannot load .*mine\.json"):
+        hf({"tokenizer_name": str(tmp_path / "mine.json")})
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text())
+def test_byte_level_bpe_gives_any_text_back(bpe, text):
+    ids = bpe(text, add_special_tokens=False)["input_ids"]
+    if "<|endoftext|>" not in text:
+        assert bpe.decode(ids, skip_special_tokens=True) == text
+    assert bpe.decode(ids) == text
+
+
+def test_bpe_has_the_special_token_of_gpt2(bpe):
+    special = {bpe.bos_token, bpe.eos_token, bpe.pad_token, bpe.unk_token}
+    assert special == {"<|endoftext|>"}
+    assert len(bpe) == 400
+    assert bpe.model_input_names == ["input_ids", "attention_mask"]
+    assert len(bpe("the cat")["input_ids"]) == 2
+
+
+def test_wordpiece_wraps_texts_and_pairs_as_bert_does(corpus):
+    tokenizer = trained(corpus, algorithm="wordpiece", vocab_size=150)
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    assert [tokenizer.pad_token_id, tokenizer.unk_token_id, cls, sep, tokenizer.mask_token_id] == [0, 1, 2, 3, 4]
+    encoded = tokenizer("The CAT", "the mat")
+    assert " ".join(tokenizer.convert_ids_to_tokens(encoded["input_ids"])) == "[CLS] the cat [SEP] the mat [SEP]"
+    assert encoded["token_type_ids"] == [0, 0, 0, 0, 1, 1, 1]
+    assert tokenizer("zzzebra")["input_ids"].count(1) == 1
+    assert tokenizer.decode(tokenizer("Naïvely sat")["input_ids"], skip_special_tokens=True) == "naively sat"
+
+
+def test_wordpiece_keeps_the_case_where_asked(tmp_path):
+    (tmp_path / "c.txt").write_text("Cat cat\n" * 9)
+    tokenizer = hf(
+        {"train_files": str(tmp_path / "c.txt"), "algorithm": "wordpiece", "lowercase": False, "vocab_size": 40}
+    )
+    assert tokenizer.tokenize("Cat cat") == ["Cat", "cat"]
+
+
+@pytest.mark.parametrize("algorithm", ["bpe", "wordpiece"])
+def test_training_gives_the_same_bytes_with_any_number_of_threads(corpus, tmp_path, algorithm):
+    given = {"train_files": str(corpus), "algorithm": algorithm, "vocab_size": 350}
+    code = f"from codex_ml.tokenizers.hf import hf; hf({given!r})"
+    found = []
+    for number, (threads, parallel) in enumerate([("1", "false"), ("4", "true"), ("3", "true")]):
+        cache = tmp_path / str(number)
+        own = {"RAYON_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": parallel, "PYTHONHASHSEED": threads}
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, env={**os.environ, **own, "CODEX_ML_CACHE_DIR": str(cache)}
+        )
+        (entry,) = (cache / "tokenizers").iterdir()
+        found.append((entry.name, {file.name: file.read_bytes() for file in entry.iterdir()}))
+    assert found[0] == found[1] == found[2]
+    assert "tokenizer.json" in found[0][1]
+
+
+def counted(monkeypatch):
+    from codex_ml.tokenizers import hf_training
+
+    calls, real = [], hf_training.train
+    monkeypatch.setattr(hf_training, "train", lambda *args, **named: (calls.append(1), real(*args, **named))[1])
+    return calls
+
+
+def test_a_second_build_does_not_train(corpus, tmp_path, monkeypatch):
+    calls = counted(monkeypatch)
+    first, second = trained(corpus), trained(corpus)
+    packed = tmp_path / "elsewhere.txt.gz"
+    packed.write_bytes(gzip.compress(corpus.read_bytes()))
+    third = trained(packed, padding_side="left", model_max_length=5)
+    assert len(calls) == 1
+    assert first.get_vocab() == second.get_vocab() == third.get_vocab()
+    assert (third.padding_side, third.model_max_length) == ("left", 5)
+    assert len(third(LINES[0], truncation=True)["input_ids"]) == 5
+
+
+def test_another_corpus_or_option_trains_again(corpus, tmp_path, monkeypatch):
+    calls = counted(monkeypatch)
+    other = tmp_path / "corpus.txt"
+    other.write_bytes(corpus.read_bytes() + b"one more\n")
+    for path, options in [(corpus, {}), (other, {}), (corpus, {"vocab_size": 380}), (corpus, {"min_frequency": 9})]:
+        trained(path, **options)
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone", "no_seal", "file"])
+def test_a_broken_cache_entry_is_made_anew(corpus, cache, monkeypatch, damage):
+    whole = trained(corpus).get_vocab()
+    (entry,) = cache.iterdir()
+    content = (entry / "tokenizer.json").read_bytes()
+    if damage == "cut":
+        (entry / "tokenizer.json").write_bytes(content[:100])
+    elif damage == "changed":
+        (entry / "tokenizer.json").write_bytes(content.replace(b'"the"', b'"eht"'))
+    elif damage == "gone":
+        (entry / "tokenizer_config.json").unlink()
+    elif damage == "no_seal":
+        (entry / "files.json").unlink()
+    else:
+        for path in entry.iterdir():
+            path.unlink()
+        entry.rmdir()
+        entry.write_text("a file")
+    calls = counted(monkeypatch)
+    assert trained(corpus).get_vocab() == whole
+    assert trained(corpus).get_vocab() == whole
+    assert len(calls) == 1
+    assert (entry / "tokenizer.json").read_bytes() == content
+    assert [path.name for path in cache.iterdir()] == [entry.name]
+
+
+def test_training_that_fails_leaves_nothing_behind(tmp_path, cache):
+    (tmp_path / "c.jsonl").write_text('{"text": "a"}\n' * 5 + "{\n")
+    with pytest.raises(ValueError, match=r"c\.jsonl:6: not JSON"):
+        trained(tmp_path / "c.jsonl")
+    assert list(cache.iterdir()) == []
+
+
+def test_without_a_place_for_the_cache_it_is_trained_all_the_same(corpus, tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CODEX_ML_CACHE_DIR", str(tmp_path / "file" / "below"))
+    assert len(trained(corpus)) == 400
+    assert "set CODEX_ML_CACHE_DIR" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("c.txt", b"", r"tokenizer\.train_files: there is no text in .*c\.txt"),
+        ("c.txt", b" \n\n", "there is no text in"),
+        ("c.txt", b"a\n\xff\n", r"c\.txt:2: not UTF-8: invalid start byte at byte 1 of the line"),
+        ("c.jsonl", b'{"text": "a"}\n[1]\n', r"c\.jsonl:2: the row is no JSON object"),
+        ("c.jsonl", b'{"body": "a"}\n', r"c\.jsonl:1: tokenizer\.train_column='text' .* has only body"),
+        ("c.jsonl", b'{"text": 1}\n', r"c\.jsonl:1: .* the row has int"),
+        ("c.jsonl", b'{"text": "\xff"}\n', r"c\.jsonl:1: not UTF-8"),
+        ("c.txt.gz", gzip.compress(b"a b c\n" * 999)[:30], r"cannot read .*c\.txt\.gz: .* cut short"),
+    ],
+)
+def test_a_corpus_that_cannot_be_read_is_told_by_its_line(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        trained(tmp_path / name)
+
+
+def test_a_missing_corpus_is_told():
+    with pytest.raises(ValueError, match=r"tokenizer\.train_files: there is no file /nowhere\.txt"):
+        trained("/nowhere.txt")
+
+
+def test_a_vocabulary_too_small_for_the_characters_is_told(corpus):
+    with pytest.raises(ValueError, match=r"tokenizer\.vocab_size=100 is less than the 257 "):
+        trained(corpus, vocab_size=100)
+
+
+def test_lists_columns_and_folders_are_the_same_corpus(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    for number in range(3):
+        rows = [json.dumps({"body": line}, ensure_ascii=False) for line in LINES[number::3]]
+        (tmp_path / "corpus" / f"{number}.jsonl").write_text("\n".join(rows))
+    files = [str(tmp_path / "corpus" / f"{number}.jsonl") for number in range(3)]
+    listed = hf({"train_files": files, "train_column": "body"})
+    foldered = hf({"train_files": str(tmp_path / "corpus"), "train_column": "body"})
+    assert listed.get_vocab() == foldered.get_vocab()
+
+
+def test_it_can_be_copied_pickled_and_loaded_by_transformers_alone(bpe, tmp_path):
+    bpe.save_pretrained(tmp_path)
+    code = (
+        "import sys, json; sys.modules['codex_ml'] = None\nfrom transformers import AutoTokenizer\n"
+        f"print(json.dumps(AutoTokenizer.from_pretrained({str(tmp_path)!r})(['a 猫', 'the cat'])['input_ids']))"
+    )
+    alone = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    for other in (copy.deepcopy(bpe), pickle.loads(pickle.dumps(bpe))):
+        assert other(["a 猫", "the cat"])["input_ids"] == bpe(["a 猫", "the cat"])["input_ids"] == alone
+
+
+def test_what_it_was_trained_from_tells_it_from_others(bpe, corpus):
+    from codex_ml.launch.examples import tokenizer_identity
+
+    identities = [tokenizer_identity(each, None) for each in (bpe, trained(corpus), trained(corpus, vocab_size=300))]  # type: ignore[arg-type]
+    assert identities[0] == identities[1] != identities[2]
+
+
+class TestTrainedBpe(TokenizerTests):
+    name = "hf"
+    takes_empty_texts = False
+    round_trips = ["the cat sat", "naïve 猫  spaces", "\ttabs\nand lines"]
+    bad_options = [{"vocab_size": 0}, {"train_files": "./nowhere"}, {"algorithm": "char"}]
+
+    @pytest.fixture(autouse=True)
+    def trained(self, corpus):
+        self.options = {"train_files": str(corpus), "vocab_size": 400}
+
+
+class TestTrainedWordPiece(TestTrainedBpe):
+    takes_empty_texts = True
+    round_trips = ["the cat sat"]
+
+    @pytest.fixture(autouse=True)
+    def trained(self, corpus):
+        self.options = {"train_files": str(corpus), "vocab_size": 200, "algorithm": "wordpiece"}

@@ -14,7 +14,7 @@ from codex_ml import registries
 from codex_ml.errors import CodexError, ConfigError, Problem
 from codex_ml.launch.assembly import Assembly, Component, DataFiles, Deferred
 from codex_ml.launch.child import ChildError, forked
-from codex_ml.launch.data_files import SAMPLE, places, with_samples
+from codex_ml.launch.data_files import SAMPLE, places, unreadable, with_samples
 from codex_ml.launch.declarations import declaration_of
 from codex_ml.launch.evaluation import unfit
 from codex_ml.launch.fitting import fitting
@@ -111,6 +111,8 @@ class _Assembler:
             self.problem(choice.path, str(cause))
             return None
         component = Component(choice.kind, choice.key, choice.name, options, factory, entry, meta)
+        for option, wrong in unreadable(component):
+            self.problem(f"{choice.path}.{option}", wrong)
         absent = [name for name in component.requires if version_of(name) is None]
         if absent:
             extra = meta.get("extra") if entry.distribution == "codex-ml" else None

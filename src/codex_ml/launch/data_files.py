@@ -12,6 +12,7 @@ from codex_addons.component import meta_of
 from codex_addons.errors import CodexAddonsError
 from codex_ml import registries
 from codex_ml.errors import CodexError
+from codex_ml.launch.assembly import Component
 from codex_ml.launch.digests import file_digest
 from codex_ml.launch.paths import shown
 from codex_ml.launch.sample_files import sample_file
@@ -19,7 +20,7 @@ from codex_ml.launch.validate import nearest
 from codex_ml.launch.versions import version_of
 from codex_ml.places import Place, Url, files_in, place_of
 
-__all__ = ["SAMPLE", "places", "with_samples"]
+__all__ = ["SAMPLE", "files_of", "places", "unreadable", "with_samples"]
 
 SAMPLE = "sample://"
 
@@ -64,6 +65,25 @@ def with_samples(value: Any) -> Any:
     if isinstance(value, list):
         return [with_samples(item) for item in value]
     return {key: with_samples(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def files_of(component: Component) -> dict[str, tuple[list[Place], list[str]]]:
+    """What the options stand for that a component says name data files, with what is wrong with them.
+
+    It says so in `__codex_meta__["files"]`, a mapping of options to how the names of such files end.
+    """
+    found: dict[str, tuple[list[Place], list[str]]] = {}
+    for option, endings in (component.meta.get("files") or {}).items():
+        value = component.options.get(option)
+        named = [value] if isinstance(value, str) else value or ()
+        looked_up = [places(name, endings) for name in named]
+        found[option] = [place for there, _ in looked_up for place in there], [wrong for _, wrong in looked_up if wrong]
+    return found
+
+
+def unreadable(component: Component) -> list[tuple[str, str]]:
+    """Each of a component's options that name data files which cannot be read, and why."""
+    return [(option, wrong) for option, (_, told) in files_of(component).items() for wrong in told]
 
 
 def _sample(url: str) -> Path:

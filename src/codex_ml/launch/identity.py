@@ -10,8 +10,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from codex_ml.launch.assembly import Assembly, Component
+from codex_ml.launch.data_files import files_of
 from codex_ml.launch.digests import file_digest, folder_digest, place_digest, text_digest, tree_digest
 from codex_ml.launch.versions import version_of
+from codex_ml.pretrained import VOCABULARY_FILES
 
 __all__ = ["component_identity", "run_id"]
 
@@ -19,7 +21,14 @@ __all__ = ["component_identity", "run_id"]
 _LIBRARIES = ("torch", "transformers")
 _CODE = frozenset({".py", ".pyx", ".so", ".json", ".yaml", ".toml"})
 # What tells a folder of a model or tokenizer from one that merely bears the name that an option has.
-_MODEL_FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt")
+_MODEL_FILES = (
+    "config.json",
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "vocab.txt",
+)
 
 
 def run_id(assembly: Assembly, mode: str) -> str:
@@ -53,6 +62,7 @@ def component_identity(component: Component) -> list[Any]:
     entry = component.entry
     code = _package_digest(entry.target.partition(":")[0].partition(".")[0])
     options = {key: _plain(value) for key, value in component.options.items()}
+    options |= {key: [place_digest(place) for place in there] for key, (there, _) in files_of(component).items()}
     libraries = {name: version_of(name) for name in (*component.requires, *component.uses)}
     origin = [component.kind, component.key, entry.distribution, entry.version, entry.target, code]
     return [*origin, libraries, options]

@@ -1,4 +1,4 @@
-"""Any tokenizer that transformers can load."""
+"""Any tokenizer that transformers can load, and byte-level BPE and WordPiece trained from a corpus."""
 
 from __future__ import annotations
 
@@ -8,59 +8,110 @@ from pathlib import Path
 from typing import Any, Literal
 
 from codex_addons.component import component
-from codex_ml.pretrained import VOCABULARY_FILES
+from codex_ml.tokenizers import hf_training
+from codex_ml.tokenizers.corpus import ENDINGS, corpus_digest, corpus_files, training_texts
+from codex_ml.tokenizers.hf_loading import from_file, from_source, source_of
+from codex_ml.tokenizers.training_cache import trained
 
 __all__ = ["HfTokenizerConfig", "hf"]
 
 log = logging.getLogger(__name__)
+
+_CHOICES = {
+    "algorithm": ("bpe", "wordpiece"),
+    "padding_side": ("left", "right", None),
+    "truncation_side": ("left", "right", None),
+}
+_NEEDS = (
+    "tokenizer hf needs tokenizer.tokenizer_name (a hub id, a folder or a tokenizer.json) or tokenizer.train_files (a "
+    "corpus), one of the two"
+)
 
 
 @dataclass(frozen=True)
 class HfTokenizerConfig:
     """The options of the tokenizer `hf`."""
 
-    tokenizer_name: str = field(metadata={"help": "Hub id, or a folder that save_pretrained wrote."})
+    tokenizer_name: str | None = field(
+        default=None,
+        metadata={"help": "Hub id, a folder that save_pretrained wrote, or a tokenizer.json; null: train_files."},
+    )
     revision: str | None = field(default=None, metadata={"help": "Branch, tag or commit on the hub; null: main."})
+    local_files_only: bool = field(
+        default=False, metadata={"help": "Whether only the hub's cache is asked, never the network."}
+    )
+    train_files: str | list[str] | None = field(
+        default=None,
+        metadata={"help": "Corpus to train from: .txt with one text a line or .jsonl; files, folders or globs."},
+    )
+    train_column: str = field(default="text", metadata={"help": "The text's key in .jsonl files."})
+    algorithm: Literal["bpe", "wordpiece"] = field(
+        default="bpe", metadata={"help": "What is trained: bpe is byte-level as GPT-2's, wordpiece as BERT's."}
+    )
+    vocab_size: int = field(default=8000, metadata={"help": "Tokens to learn at most, special ones included."})
+    min_frequency: int = field(default=2, metadata={"help": "How often a pair must be seen to become a token."})
+    lowercase: bool = field(
+        default=True, metadata={"help": "Whether a trained wordpiece lowers the case and strips accents."}
+    )
+    model_max_length: int | None = field(
+        default=None, metadata={"help": "Tokens that truncation keeps unless told otherwise; null: as the files say."}
+    )
     padding_side: Literal["left", "right"] | None = field(
         default=None, metadata={"help": "Where shorter texts are padded; null: as the tokenizer's files say."}
     )
+    truncation_side: Literal["left", "right"] | None = field(
+        default=None, metadata={"help": "Where longer texts are cut; null: as the tokenizer's files say."}
+    )
 
     def __post_init__(self) -> None:
-        if not isinstance(self.tokenizer_name, str) or not self.tokenizer_name.strip():
+        if self.tokenizer_name is not None and not (
+            isinstance(self.tokenizer_name, str) and self.tokenizer_name.strip()
+        ):
             raise ValueError(f"tokenizer.tokenizer_name must be a hub id or a folder, not {self.tokenizer_name!r}")
-        if self.padding_side not in ("left", "right", None):
-            raise ValueError(f"tokenizer.padding_side must be left, right or null, not {self.padding_side!r}")
+        if self.tokenizer_name is not None and self.train_files:
+            raise ValueError(f"{_NEEDS}, and both are given")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                told = " or ".join("null" if each is None else each for each in allowed)
+                raise ValueError(f"tokenizer.{name} must be {told}, not {getattr(self, name)!r}")
+        for name, least in (("vocab_size", 1), ("min_frequency", 0), ("model_max_length", 1)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise ValueError(f"tokenizer.{name} must be a whole number from {least}, not {value!r}")
 
 
-@component(config=HfTokenizerConfig, requires=("transformers",), extra="train")
+@component(
+    config=HfTokenizerConfig,
+    requires=("transformers",),
+    uses=("tokenizers",),
+    extra="train",
+    files={"train_files": ENDINGS},
+)
 def hf(config: dict[str, Any]) -> Any:
-    """Loads a tokenizer by `AutoTokenizer.from_pretrained`; code from the hub is never run.
+    """Loads a tokenizer by `AutoTokenizer.from_pretrained`, or trains one; code from the hub is never run.
 
     Args:
         config: The options of `HfTokenizerConfig`.
 
     Raises:
-        ValueError: An option is wrong, or there is no such tokenizer.
+        ValueError: An option is wrong, there is no such tokenizer or corpus, or the corpus cannot be learnt from.
         ImportError: transformers is missing.
     """
     options = _options(config)
     try:
-        from transformers import AutoTokenizer
+        import transformers  # noqa: F401 asked before a corpus is read
     except ImportError as error:
         raise ImportError(f"the tokenizer hf needs transformers ({error}): pip install 'codex-ml[train]'") from error
 
-    source = _source(options.tokenizer_name)
-    chosen: dict[str, Any] = {} if options.padding_side is None else {"padding_side": options.padding_side}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(source),
-            revision=options.revision or "main",
-            trust_remote_code=False,
-            local_files_only=isinstance(source, Path),
-            **chosen,
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(_unloadable(source, error)) from error
+    names = ("model_max_length", "padding_side", "truncation_side")
+    chosen = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if options.tokenizer_name is None:
+        return _trained(options, chosen)
+    source = source_of(options.tokenizer_name)
+    if isinstance(source, Path) and source.is_file():
+        tokenizer = from_file(source, chosen)
+    else:
+        tokenizer = from_source(source, options.revision or "main", chosen, only_cache=options.local_files_only)
     log.info("tokenizer from %s", source)
     return tokenizer
 
@@ -69,28 +120,25 @@ def _options(config: dict[str, Any]) -> HfTokenizerConfig:
     known = [each.name for each in fields(HfTokenizerConfig)]
     if unknown := sorted(set(config) - set(known)):
         raise ValueError(f"tokenizer hf has no option {', '.join(unknown)}; it has {', '.join(known)}")
-    if "tokenizer_name" not in config:
-        raise ValueError("tokenizer hf needs tokenizer.tokenizer_name: a hub id or a folder")
-    return HfTokenizerConfig(**config)
+    options = HfTokenizerConfig(**config)
+    if options.tokenizer_name is None and not options.train_files:
+        raise ValueError(f"{_NEEDS}, and neither is given")
+    return options
 
 
-def _source(name: str) -> Path | str:
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        if name.count("/") > 1 or name.startswith((".", "/", "~")):
-            raise ValueError(f"tokenizer.tokenizer_name: there is no folder {name}")
-        return name
-    # Without this check transformers makes an empty vocabulary of five tokens from a config.json alone.
-    if not any((folder / file).is_file() for file in VOCABULARY_FILES):
-        raise ValueError(f"tokenizer.tokenizer_name: {name} holds no tokenizer ({', '.join(VOCABULARY_FILES)})")
-    return folder
+def _trained(options: HfTokenizerConfig, chosen: dict[str, Any]) -> Any:
+    import tokenizers
 
-
-def _unloadable(source: Path | str, error: Exception) -> str:
-    reason = str(error).partition("\n")[0]
-    if isinstance(source, Path):
-        return f"tokenizer.tokenizer_name: cannot load {source}: {reason}"
-    return (
-        f"tokenizer.tokenizer_name: cannot get {source!r} from the Hugging Face hub or its cache: {reason} Check the "
-        "name and the network, or give a local folder"
-    )
+    files = corpus_files(options.train_files or [])
+    choices = {
+        "algorithm": options.algorithm,
+        "vocab_size": options.vocab_size,
+        "min_frequency": options.min_frequency,
+        "lowercase": options.lowercase and options.algorithm == "wordpiece",
+    }
+    key = {"corpus": corpus_digest(files), "column": options.train_column, **choices}
+    with trained(
+        key | {"library": f"tokenizers {tokenizers.__version__}"},
+        lambda folder: hf_training.train(lambda: training_texts(files, options.train_column), folder, **choices),
+    ) as folder:
+        return from_source(folder, "main", chosen, only_cache=True)
