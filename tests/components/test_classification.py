@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from codex_ml.errors import DataError, ModelError
 from codex_ml.interfaces import Task
-from codex_ml.tasks.classification import CHUNK, Classification
+from codex_ml.tasks.classification import Classification
+from codex_ml.tasks.texts import CHUNK
 
 
 class Words:

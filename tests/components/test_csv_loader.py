@@ -1,14 +1,19 @@
+import codecs
 import csv
+import gzip
 import io
 import os
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_ml.data_loaders import csv_arrow, csv_blocks
+from codex_ml.data_loaders.byte_counts import byte_counter, line_counter
 from codex_ml.data_loaders.csv import load_csv
 
 FIELD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -26,7 +31,7 @@ def write(folder: Path, content: bytes) -> Path:
     return path
 
 
-def failure(path: Path, **options: str) -> str:
+def failure(path: Path, **options: Any) -> str:
     with pytest.raises(ValueError, match=r"\S") as caught:
         list(load_csv(path, **options))
     return str(caught.value)
@@ -75,7 +80,7 @@ def test_newlines_in_quotes_are_kept_and_empty_lines_skipped(tmp_path):
         (b'a,b\n"1\n1",2\n3\n', 4, "1 fields where the header has 2"),
         (b'a,b\n1,2\n3,"4\n5,6\n', 3, "a quote in the row that starts here is never closed"),
         (b'a,b\n1,"2"x\n', 2, "',' expected after '\"'"),
-        (b'a,b\n1,"2\n3\n4"x\n', 4, "',' expected after '\"' (the row starts on line 2)"),
+        (b'a,b\n1,"2\n3\n4"x\n', 2, "',' expected after '\"' on line 4"),
         (b"a,b\n1,2\n1,\x002\n", 3, "a NUL character"),
         (b"a,b\n1,2\n\n1,\xa32\n", 4, "not utf-8 text"),
     ],
@@ -100,17 +105,26 @@ def test_text_in_another_encoding_is_read_with_its_name(tmp_path):
     assert list(load_csv(write(tmp_path, "a\n£\n".encode("cp1252")), encoding="cp1252")) == [{"a": "£"}]
 
 
-@pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "\\t"])
-def test_a_delimiter_that_cannot_be_one_is_refused(tmp_path, delimiter):
-    assert "the delimiter must be one character" in failure(write(tmp_path, b"a\n1\n"), delimiter=delimiter)
-
-
-def test_an_unknown_encoding_is_refused(tmp_path):
-    assert "unknown encoding" in failure(write(tmp_path, b"a\n1\n"), encoding="latin-seven")
-
-
-def test_a_folder_is_refused(tmp_path):
-    assert "is a folder" in failure(tmp_path)
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"delimiter": ""}, "data_loader.delimiter must be one character"),
+        ({"delimiter": ",,"}, "data_loader.delimiter must be one character"),
+        ({"delimiter": "\n"}, "data_loader.delimiter must be one character"),
+        ({"delimiter": "\\t"}, "data_loader.delimiter must be one character"),
+        ({"delimiter": '"'}, "data_loader.delimiter must be another character than data_loader.quotechar"),
+        ({"quotechar": "''"}, "data_loader.quotechar must be one character"),
+        ({"encoding": "latin-seven"}, "data_loader.encoding: unknown encoding"),
+        ({"column_names": ["a", "a"]}, "data_loader.column_names has 'a' twice"),
+        ({"columns": []}, "data_loader.columns is empty"),
+        ({"types": {"a": "date"}}, "data_loader.types.a must be one of str, int, float, bool"),
+        ({"limit": 0}, "data_loader.limit"),
+        ({"skip": -1}, "data_loader.skip"),
+        ({"on_bad_rows": "drop"}, "data_loader.on_bad_rows"),
+    ],
+)
+def test_an_option_that_will_not_do_is_named(tmp_path, options, told):
+    assert told in failure(write(tmp_path, b"a\n1\n"), **options)
 
 
 def test_a_missing_file_is_told_when_the_first_record_is_asked_for(tmp_path):
@@ -168,3 +182,207 @@ def test_another_delimiter_is_thought_of(tmp_path):
     path.write_text('text;label\n"a, b";x\n')
     with pytest.raises(ValueError, match=r"a\.csv:2: .*; is `delimiter` another character here\?$"):
         list(load_csv(path))
+
+
+# Bytes that a CSV file is full of, so that all that can go wrong with quotes and newlines does.
+MESS = st.text(st.sampled_from([*'"",,\n\r', "a", "é", "\u2028", " ", "\ufeff"]), max_size=40)
+
+
+def by_the_standard_library(text: str, width: int) -> list[list[str]] | None:
+    """The rows of a text without a header; None where one is bad."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True) if row]
+    except csv.Error:
+        return None
+    return rows if all(len(row) == width for row in rows) else None
+
+
+@pytest.mark.parametrize("size", [1, 7, 2**16])
+@pytest.mark.parametrize("arrow", [True, False])
+def test_every_text_is_read_as_the_csv_module_reads_it(arrow, size):
+    @settings(deadline=None, max_examples=150)
+    @given(text=MESS, width=st.integers(1, 3), repeats=st.integers(1, 3))
+    def check(text, width, repeats):
+        text = text * repeats
+        expected = by_the_standard_library(text, width)
+        names = [str(number) for number in range(width)]
+        with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+            patched.setattr(csv_blocks, "_FIRST", size)
+            patched.setattr(csv_blocks, "_SIZE", size)
+            if not arrow:
+                patched.setattr("codex_ml.data_loaders.csv_rows.arrow_parser", lambda *given: None)
+            path = write(Path(folder), text.encode())
+            if expected is None:
+                assert failure(path, column_names=names).startswith(f"{path}:")
+                return
+            loaded = list(load_csv(path, column_names=names))
+        assert [list(record.values()) for record in loaded] == expected
+
+    check()
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=MESS, size=st.integers(1, 30))
+def test_a_bad_row_is_left_out_and_all_others_are_given_with_their_bytes(text, size):
+    """What is given and what is left out is, together, the file, but for empty lines."""
+    told = []
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(csv_blocks, "_FIRST", size)
+        patched.setattr(csv_blocks, "_SIZE", size)
+        path = write(Path(folder), text.encode())
+        options: Any = {"column_names": ["a", "b"], "on_bad_rows": "quarantine", "on_bad_row": told.append}
+        records = list(load_csv(path, **options))
+        lines = io.StringIO(text.removeprefix("\ufeff"), newline="").readlines()
+        kept = [line.encode() for line in lines]
+        for row in told:
+            for number in range(
+                row.line - 1, row.line - 1 + len(io.StringIO(row.raw.decode(), newline="").readlines())
+            ):
+                assert kept[number] in row.raw
+                kept[number] = b""
+        path.write_bytes(codecs.BOM_UTF8 + b"".join(kept))
+        assert list(load_csv(path, column_names=["a", "b"])) == records
+
+
+def test_pyarrow_is_taken_where_quotes_are_as_rfc_4180_has_them():
+    parser = csv_arrow.arrow_parser(",", '"', 2)
+    assert parser is not None
+    for text in ('1,"a\n""b"""\r\n"",2\n', '"a",b', "é,\u2028\n"):
+        assert parser.columns(csv_blocks.Block(text.encode(), len(text.encode()), 1, True)) is not None
+    for text in ('1,"2"x\n', '1,2"\n', '1,"2\n', '1, "2"\n', "1\n", '"1"", 2'):
+        assert parser.columns(csv_blocks.Block(text.encode(), len(text.encode()), 1, True)) is None
+
+
+@given(data=st.lists(st.sampled_from([b"\r", b"\n", b"a", b'"'])).map(b"".join), cut=st.integers(0, 5))
+def test_lines_and_bytes_are_counted_alike_with_numpy_and_without(data, cut):
+    end = max(0, len(data) - cut)
+    counts = [(line_counter()(data, end), byte_counter(b'"')(data, end))]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(__import__("sys").modules, "numpy", None)
+        counts.append((line_counter()(data, end), byte_counter(b'"')(data, end)))
+    assert counts[0] == counts[1]
+    if end == len(data):
+        assert counts[0][1] == data.count(b'"')
+        assert counts[0][0] == sum(line[-1:] in b"\r\n" for line in data.splitlines(keepends=True))
+
+
+BAD = [
+    (b"x\n", "1 fields where the header has 2"),
+    (b"x,y,z\r\n", "3 fields where the header has 2"),
+    (b'x,"y"z\n', "',' expected after '\"'"),
+    (b'x,"y\n\ny"z\n', "',' expected after '\"' on line 5"),
+    (b"x,\0\n", "a NUL character"),
+    (b"x,\xff\n", "not utf-8 text"),
+    (b'x,"\n\xff"\n', "not utf-8 text"),
+    (b"x,1.5\n", "b: '1.5' is no int"),
+]
+
+
+@pytest.mark.parametrize("choice", ["error", "skip", "quarantine"])
+@pytest.mark.parametrize(("raw", "reason"), BAD)
+def test_a_bad_row_ends_the_reading_is_left_out_or_kept(tmp_path, caplog, choice, raw, reason):
+    path = write(tmp_path, b"a,b\n0,1\n" + raw + b'"2",3\n')
+    told: list[Any] = []
+    options: Any = {"types": {"b": "int"}, "on_bad_rows": choice}
+    if choice == "error":
+        records = load_csv(path, **options)
+        assert next(records) == {"a": "0", "b": 1}
+        with pytest.raises(ValueError, match=r"data\.csv:3: ") as caught:
+            next(records)
+        assert str(caught.value).startswith(f"{path}:3: {reason}")
+        return
+    if choice == "quarantine":
+        options["on_bad_row"] = told.append
+    assert list(load_csv(path, **options)) == [{"a": "0", "b": 1}, {"a": "2", "b": 3}]
+    if choice == "quarantine":
+        assert [(row.place, row.line, row.raw) for row in told] == [(str(path), 3, raw)]
+        assert told[0].reason.startswith(reason)
+    else:
+        assert "1 bad row was left out" in caplog.text
+
+
+def test_an_unclosed_quote_takes_the_rest_of_the_file_along(tmp_path):
+    rest = b'3,"4\n' + b"5,6\n" * 300_000
+    told: list[Any] = []
+    path = write(tmp_path, b"a,b\n1,2\n" + rest)
+    assert list(load_csv(path, on_bad_rows="quarantine", on_bad_row=told.append)) == [{"a": "1", "b": "2"}]
+    assert [(row.line, row.raw) for row in told] == [(3, rest)]
+    assert "never closed (the file ends on line 300003)" in told[0].reason
+
+
+def test_a_row_longer_than_the_longest_ends_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_blocks, "_LONGEST", 2**20)
+    path = write(tmp_path, b'a,b\n1,2\n3,"4\n' + b"5,6\n" * 2**20)
+    told: list[Any] = []
+    assert list(load_csv(path, on_bad_rows="quarantine", on_bad_row=told.append)) == [{"a": "1", "b": "2"}]
+    assert told[0].line == 3
+    assert "a row of more than 1 MB starts here" in told[0].reason
+
+
+@pytest.mark.parametrize("choice", ["error", "skip"])
+def test_what_stands_before_the_cut_of_a_compressed_file_is_given(tmp_path, choice):
+    whole = "id,text\n" + "".join(f'{number},"{os.urandom(20).hex()}"\n' for number in range(5000))
+    path = tmp_path / "data.csv.gz"
+    packed = gzip.compress(whole.encode())
+    path.write_bytes(packed[: len(packed) // 2])
+    records = load_csv(path, on_bad_rows=choice)
+    given: list[dict[str, Any]] = []
+    if choice == "error":
+        with pytest.raises(ValueError, match=r"data\.csv\.gz:\d+: the compressed data end too early") as caught:
+            given.extend(records)
+        assert f":{len(given) + 2}: " in str(caught.value)
+    else:
+        given.extend(records)
+    assert 1000 < len(given) < 5000
+    assert given == list(load_csv(write(tmp_path, whole.encode())))[: len(given)]
+
+
+def test_options_choose_columns_rows_names_and_types(tmp_path):
+    path = write(tmp_path, b"1,x,0.5,true\n2,y,-1e3,0\n3,z,nan,FALSE\n")
+    names = ["id", "text", "score", "good"]
+    types: Any = {"id": "int", "score": "float", "good": "bool"}
+    records = list(load_csv(path, column_names=names, types=types, columns=["good", "id"], skip=1, limit=1))
+    assert records == [{"good": False, "id": 2}]
+    assert list(records[0]) == ["good", "id"]
+    assert [each["score"] for each in load_csv(path, column_names=names, types=types)][:2] == [0.5, -1000.0]
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    path = write(tmp_path, b"a,b\n1,2\n")
+    assert failure(path, columns=["c"], on_bad_rows="skip").startswith(f"{path}:1: there is no column 'c'")
+    assert "it has: a, b" in failure(path, types={"c": "int"})
+
+
+def test_quotes_are_text_where_there_is_no_quotechar(tmp_path):
+    path = write(tmp_path, b'a\tb\n5" pipe\t"x\n')
+    assert list(load_csv(path, delimiter="\t", quotechar=None)) == [{"a": '5" pipe', "b": '"x'}]
+
+
+def test_a_parquet_file_is_told_what_it_is(tmp_path):
+    assert "this is a Parquet file; read it with data_loader=parquet" in failure(write(tmp_path, b"PAR1\x15\x04,\n"))
+
+
+def test_all_files_of_a_folder_are_read_each_with_its_header(tmp_path):
+    (tmp_path / "b.csv").write_bytes(codecs.BOM_UTF8 + b"b,a\n2,1\n")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\r\n3,4\r\n"))
+    (tmp_path / "c.txt").write_bytes(b"no data")
+    assert list(load_csv(tmp_path)) == [{"a": "3", "b": "4"}, {"b": "2", "a": "1"}]
+    records = load_csv(tmp_path)
+    next(records)
+    (tmp_path / "b.csv").unlink()
+    with pytest.raises(FileNotFoundError):
+        next(records)
+
+
+@pytest.mark.parametrize("content", [b"a,b\n", b"a,b", b"\n\na,b\r\n\r\n"])
+def test_a_header_alone_has_no_records(tmp_path, content):
+    assert list(load_csv(write(tmp_path, content))) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252"])
+def test_the_bytes_of_a_bad_row_in_another_encoding_can_be_decoded(tmp_path, encoding):
+    told: list[Any] = []
+    path = write(tmp_path, 'a,b\n1,"é\n"x\n3,4\n'.encode(encoding))
+    records = list(load_csv(path, encoding=encoding, on_bad_rows="quarantine", on_bad_row=told.append))
+    assert records == [{"a": "3", "b": "4"}]
+    assert told[0].raw.decode(encoding) == '1,"é\n"x\n'

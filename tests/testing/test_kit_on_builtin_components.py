@@ -41,8 +41,20 @@ class TestJsonl(DataLoaderTests):
         ('{"text": "a", "n": 1}\n\n{"text": "ü"}\n', [{"text": "a", "n": 1}, {"text": "ü"}]),
         ('{"text": "ü"}\n'.encode("latin-1"), [{"text": "ü"}], {"encoding": "latin-1"}),
     ]
-    malformed = [('{"text": "a"}\n{"text"\n', 2), ("[1]\n", 1), (b'{"text": "\xff"}\n', 1)]
-    bad_options = [{"encoding": "utf-9"}, {"encoding": 1.5}]
+    malformed = [('{"text": "a"}\n{"text"\n', 2), ("[1]\n", 1), (b'{"text": "\xff"}\n', 1), ('{"a": 1, "a": 1}', 1)]
+    bad_options = [{"encoding": "utf-9"}, {"encoding": 1.5}, {"columns": []}, {"limit": 0}, {"on_bad_rows": "ignore"}]
+
+
+class TestLines(DataLoaderTests):
+    name = "lines"
+    suffix = ".txt"
+    cases = [
+        ("a\r\n\n b \u2028\n", [{"text": "a"}, {"text": " b \u2028"}]),
+        ("ü\n\n", [{"line": "ü"}, {"line": ""}], {"keep_empty": True, "column": "line"}),
+        ("ü".encode("latin-1"), [{"text": "ü"}], {"encoding": "latin-1"}),
+    ]
+    malformed = [(b"a\n\xff\n", 2), ("\0", 1)]
+    bad_options = [{"encoding": "utf-9"}, {"column": ""}, {"skip": -1}, {"on_bad_rows": "ignore"}]
 
 
 class TestCsv(DataLoaderTests):
@@ -50,9 +62,32 @@ class TestCsv(DataLoaderTests):
     cases = [
         ('text,label\na,x\n"b\nc",y\n', [{"text": "a", "label": "x"}, {"text": "b\nc", "label": "y"}]),
         ("text\tlabel\na,b\tx\n", [{"text": "a,b", "label": "x"}], {"delimiter": "\t"}),
+        ("1,a\n", [{"id": 1}], {"column_names": ["id", "text"], "columns": ["id"], "types": {"id": "int"}}),
     ]
     malformed = [("text,label\na\n", 2), ("", 1), ('text\n"a', 2)]
-    bad_options = [{"delimiter": ";;"}]
+    bad_options = [{"delimiter": ";;"}, {"types": {"a": "date"}}, {"on_bad_rows": "drop"}, {"encoding": "utf-9"}]
+
+
+def parquet_of(records):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(records), buffer)
+    return buffer.getvalue().to_pybytes()
+
+
+class TestParquet(DataLoaderTests):
+    name = "parquet"
+    suffix = ".parquet"
+    # The last bytes of the file say where its records are; the loader's own tests hold that it streams.
+    streams = False
+    cases = [
+        (parquet_of([{"text": "ü", "n": 1, "tags": ["a"]}] * 2), [{"text": "ü", "n": 1, "tags": ["a"]}] * 2),
+        (parquet_of([{"text": "a", "n": 1}]), [{"n": 1}], {"columns": ["n"]}),
+    ]
+    malformed = [("", None), ('{"text": "a"}\n', None), (parquet_of([{"text": "a"}])[:-9], None)]
+    bad_options = [{"columns": []}, {"limit": 0}, {"on_bad_rows": "drop"}]
 
 
 class TestHf(TokenizerTests):
@@ -70,7 +105,13 @@ class TestHf(TokenizerTests):
 
 class TestMiniLM(ModelTests):
     name = "minilm"
-    bad_options = [{"model_name": "./nowhere"}, {"config": {"hidden": 3}}, {"dtype": "int8"}, {"weights": "any"}]
+    bad_options = [
+        {"model_name": "./nowhere"},
+        {"config": {"hidden": 3}},
+        {"dtype": "int8"},
+        {"allow_pickle": 1},
+        {"lora": {"r": 0}},
+    ]
 
     @pytest.fixture(autouse=True)
     def saved(self, tmp_path):
@@ -85,6 +126,42 @@ class TestMiniLMWithItsTokenizer(TestMiniLM):
     @pytest.fixture(autouse=True)
     def with_tokenizer(self, saved, tmp_path):
         tiny_tokenizer({}).save_pretrained(tmp_path / "architecture")
+
+
+class TestMiniLMWithAdapters(TestMiniLM):
+    @pytest.fixture(autouse=True)
+    def with_adapters(self, saved):
+        self.options = {**self.options, "lora": {"r": 2, "alpha": 32}}
+
+
+class TestMiniLMForMaskedTokens(TestMiniLM):
+    head = {"kind": "masked_lm"}
+
+
+class TestBertBaseUncased(ModelTests):
+    name = "bert_base_uncased"
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    options = {"pretrained": False, "config": sizes}
+    bad_options = [{"dtype": "int8"}, {"config": {"num_labels": 3}}, {"lora": {"r": 0}}]
+
+
+class TestBertBaseUncasedForMaskedTokens(TestBertBaseUncased):
+    head = {"kind": "masked_lm"}
+
+
+class TestGPT2(ModelTests):
+    name = "gpt2"
+    head = {"kind": "causal_lm"}
+    options = {"pretrained": False, "config": {"n_embd": 8, "n_layer": 1, "n_head": 1, "n_positions": 64}}
+    bad_options = [{"config": {"n_embd": 7, "n_head": 2}}, {"config": {"num_labels": 3}}, {"lora": {"rank": 8}}]
+
+
+class TestGPT2AsAClassifier(TestGPT2):
+    head = ModelTests.head
+
+
+class TestGPT2WithAdapters(TestGPT2):
+    options = {**TestGPT2.options, "lora": {"r": 2, "alpha": 32}}
 
 
 class TestClassification(TaskTests):

@@ -50,7 +50,8 @@ class Right:
 
     def predict(self, model, batch, tokenizer, want):
         best = logits_of(model(**batch.inputs)).argmax(-1).tolist()
-        given = {"labels": (best, batch.labels.tolist()), "tokens": (array("q", best), array("q", best))}
+        flat = array("q", best)
+        given = {"labels": (best, batch.labels.tolist()), "tokens": (flat, flat, [1] * len(best))}
         return {name: given[name] for name in want}
 
 
@@ -75,7 +76,7 @@ class PerToken(Right):
     def predict(self, model, batch, tokenizer, want):
         kept = batch.labels != -100
         best = logits_of(model(**batch.inputs)).argmax(-1)
-        return {"tokens": (best[kept].tolist(), batch.labels[kept].tolist())}
+        return {"tokens": (best[kept].tolist(), batch.labels[kept].tolist(), kept.sum(1).tolist())}
 
 
 class MeanLoss(Right):
@@ -242,14 +243,19 @@ class PredictsTooFew(Right):
     """Predicts less than it is asked to."""
 
     def predict(self, model, batch, tokenizer, want):
-        return {name: (p[1:], t) for name, (p, t) in super().predict(model, batch, tokenizer, want).items()}
+        return {
+            name: (p[1:], t, *more) for name, (p, t, *more) in super().predict(model, batch, tokenizer, want).items()
+        }
 
 
 class LosesRecords(Right):
     """Leaves a record out."""
 
     def predict(self, model, batch, tokenizer, want):
-        return {name: (p[1:], t[1:]) for name, (p, t) in super().predict(model, batch, tokenizer, want).items()}
+        return {
+            name: (p[1:], t[1:], *more)
+            for name, (p, t, *more) in super().predict(model, batch, tokenizer, want).items()
+        }
 
 
 class PredictsNothing(Right):
@@ -323,7 +329,9 @@ class LabelsBackwards(Right):
     """Has the labels in another order than the predictions."""
 
     def predict(self, model, batch, tokenizer, want):
-        return {name: (p, t[::-1]) for name, (p, t) in super().predict(model, batch, tokenizer, want).items()}
+        return {
+            name: (p, t[::-1], *more) for name, (p, t, *more) in super().predict(model, batch, tokenizer, want).items()
+        }
 
 
 class PredictionsBackwards(Right):
@@ -331,7 +339,56 @@ class PredictionsBackwards(Right):
 
     def predict(self, model, batch, tokenizer, want):
         ids = [int(name.rpartition("#")[2]) for name in batch.ids]
-        return {name: (ids[::-1], t) for name, (_, t) in super().predict(model, batch, tokenizer, want).items()}
+        given = super().predict(model, batch, tokenizer, want)
+        return {name: (ids[::-1], t, *more) for name, (_, t, *more) in given.items()}
+
+
+class WithoutSizes(PerToken):
+    """Does not say which tokens are whose."""
+
+    def predict(self, model, batch, tokenizer, want):
+        return {name: given[:2] for name, given in super().predict(model, batch, tokenizer, want).items()}
+
+
+class SizesOfTheBatch(PerToken):
+    """Says how many tokens there are in all."""
+
+    def predict(self, model, batch, tokenizer, want):
+        return {name: (p, t, [len(t)]) for name, (p, t, _) in super().predict(model, batch, tokenizer, want).items()}
+
+
+class TokensBackwards(PerToken):
+    """Has the tokens in another order than the records."""
+
+    def predict(self, model, batch, tokenizer, want):
+        given = super().predict(model, batch, tokenizer, want)
+        return {name: (p[::-1], t[::-1], sizes[::-1]) for name, (p, t, sizes) in given.items()}
+
+
+class Pairs(PerToken):
+    """Joins two records to one example."""
+
+    def examples(self, records, tokenizer, *, train):
+        made = list(super().examples(records, tokenizer, train=train))
+        for one, other in zip(made[::2], made[1::2], strict=True):
+            yield {**one, "id": self.named(one["id"]), "input_ids": one["input_ids"] + other["input_ids"]}
+
+    def named(self, first):
+        return f"{first}@0"
+
+
+class PairsOfOneId(Pairs):
+    """Gives all pairs one id."""
+
+    def named(self, first):
+        return "train.jsonl#1"
+
+
+class PairsOfNoRecord(Pairs):
+    """Gives pairs ids of its own."""
+
+    def named(self, first):
+        return f"pair {first}"
 
 
 MEMBERS, FIT, HEAD = (
@@ -351,11 +408,15 @@ EACH, ORDER, LIMIT = (
     "max_length_limits_its_examples",
 )
 WRONG = [
-    ("OneId", EACH, "examples gives the ids ['0'] for the records"),
+    ("OneId", EACH, "examples gives the ids ['0', '0', "),
     ("DropsARecord", EACH, "each record has an example of its own id"),
     ("SortsExamples", EACH, "in the records' order"),
     ("LabelsBackwards", ORDER, "predict gives the labels [1, 1, 1, 1, 0, 0] for a batch"),
     ("PredictionsBackwards", ORDER, "predict gives the predictions"),
+    ("TokensBackwards", ORDER, "predict gives the labels"),
+    ("WithoutSizes", PREDICT, "it gives their sizes, a list of 6 whole numbers"),
+    ("SizesOfTheBatch", PREDICT, "one for each example of the batch, which are 78 in all"),
+    ("Pairs", EACH, "each record has an example of its own id"),
     ("IgnoresItsLimit", LIMIT, "gives an example of 16 tokens where max_length=8"),
     ("MeanLoss", SUM, "loss must be the sum over the targets, not their mean"),
     ("LossOfShape", GRADIENT, "the loss has the shape (1,)"),
@@ -382,7 +443,21 @@ WRONG = [
     ("PredictsNothing", PREDICT, "gives no 'labels', which stands in its feeds"),
     ("PredictsAtRandom", PREDICT, "other labels for the same batch"),
 ]
-COMPONENTS = {"task": ["Right", "PerToken", "Limited", "Windows", *(name for name, _, _ in WRONG)]}
+WRONG_PAIRS = [
+    ("PairsOfOneId", "no two examples of joined records have the same"),
+    ("PairsOfNoRecord", "each begins in a record of its own id"),
+]
+COMPONENTS = {
+    "task": [
+        "Right",
+        "Pairs",
+        *(name for name, _ in WRONG_PAIRS),
+        "PerToken",
+        "Limited",
+        "Windows",
+        *(name for name, _, _ in WRONG),
+    ]
+}
 RECORDS = [{"text": "word " * number} for number in range(1, 7)]
 
 
@@ -399,6 +474,17 @@ def test_a_wrong_task_fails(failures, name, check, message):
     assert check in (COLLATE, EXAMPLES, MEMBERS, GRADIENT, HEAD, FIT, RANDOM) or set(found) - {ORDER} == {check} - {
         ORDER
     }
+
+
+def test_a_task_that_joins_records_passes_where_it_is_said(failures):
+    assert failures(TaskTests, name="Pairs", records=RECORDS, packs=True) == {}
+
+
+@pytest.mark.parametrize(("name", "message"), WRONG_PAIRS)
+def test_joined_records_need_ids_of_their_own(failures, name, message):
+    found = failures(TaskTests, shared=False, name=name, records=RECORDS, packs=True)
+    assert set(found) == {EACH}
+    assert message in found[EACH]
 
 
 def test_a_suite_without_records_says_so(failures):

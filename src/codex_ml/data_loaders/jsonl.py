@@ -1,113 +1,134 @@
-"""Records from a JSON Lines file."""
+"""Records from JSON Lines files."""
 
 from __future__ import annotations
 
-import codecs
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import orjson
+from codex_addons.component import component
+from codex_ml.data_loaders.json_block import record_of, records_of
+from codex_ml.data_loaders.line_file import LineFile
+from codex_ml.data_loaders.reading import (
+    BadRows,
+    OnBadRows,
+    read_batches,
+    wrong_columns,
+    wrong_encoding,
+    wrong_options,
+)
+from codex_ml.interfaces import BadRow
+from codex_ml.places import Place
 
-__all__ = ["load_jsonl"]
+__all__ = ["JsonlConfig", "load_jsonl"]
 
-# orjson reads an integer beyond 64 bits as the nearest float; every such float is at least this large.
-_FIRST_INEXACT = 2.0**63
+_ENDINGS = (".jsonl", ".ndjson", ".json")
 
 
-def load_jsonl(path: str | Path, *, encoding: str = "utf-8") -> Iterator[dict[str, Any]]:
-    """Streams the JSON objects of a file, one a line.
+@dataclass(frozen=True)
+class JsonlConfig:
+    """The options of the data loader `jsonl`."""
+
+    columns: list[str] | None = field(default=None, metadata={"help": "Keys to keep, in this order; null: all."})
+    encoding: str = field(default="utf-8", metadata={"help": "Any text encoding Python knows; UTF-8 is the fastest."})
+    limit: int | None = field(default=None, metadata={"help": "Records to read at most; null: all."})
+    skip: int = field(default=0, metadata={"help": "Records to leave out at the start."})
+    on_bad_rows: OnBadRows = field(
+        default="error", metadata={"help": "What a bad row does: end the run, be left out, or be kept aside."}
+    )
+
+    def __post_init__(self) -> None:
+        common = wrong_options(limit=self.limit, skip=self.skip, on_bad_rows=self.on_bad_rows)
+        wrong = [*wrong_columns(self.columns), *wrong_encoding(self.encoding), *common]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+
+
+@component(config=JsonlConfig, bad_rows=True, endings=_ENDINGS, requires=("orjson",), uses=("backports.zstd", "fsspec"))
+def load_jsonl(
+    path: str | Path | Sequence[str | Path],
+    *,
+    columns: list[str] | None = None,
+    encoding: str = "utf-8",
+    limit: int | None = None,
+    skip: int = 0,
+    on_bad_rows: OnBadRows = "error",
+    on_bad_row: Callable[[BadRow], None] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Streams the JSON objects of files, one a line.
 
     Only a newline ends a line, so a string may hold U+2028; CRLF, blank lines and a byte order mark are fine. A value
-    is what the JSON says: integers of any size are exact, and NaN is refused as JSON has none.
+    is what the JSON says: integers are exact, and what JSON doesn't have (NaN, numbers beyond every float, half a
+    surrogate pair) or leaves open (one key twice in an object) makes a bad row.
 
     Args:
-        path: The file.
+        path: A file, a folder (its files .jsonl, .ndjson and .json, packed or not), a glob or a list of these; local
+            paths or URLs, plain or as gz, bz2, xz or zst.
+        columns: Keys to keep, in this order; None: all. A record has those of them that its row has; a row that has
+            none of them is a bad row.
         encoding: Any text encoding Python knows. UTF-8 is the fastest.
+        limit: Records to read at most.
+        skip: Records to leave out at the start.
+        on_bad_rows: `error` ends the reading with the first bad row; `skip` leaves bad rows out; `quarantine` does so
+            and has `on_bad_row` keep them.
+        on_bad_row: Called with each row that is left out.
 
     Yields:
         One dict a record.
 
     Raises:
         FileNotFoundError: There is nothing at the path. This and the others are raised when the first or the bad record
-            is asked for, not by the call.
-        ValueError: The path is a folder, the encoding is unknown, or a line is malformed, not in the encoding, or no
-            object; the last three read `path:line: reason`.
+            is asked for, but for options that are wrong.
+        ValueError: An option is wrong; a file is of another kind; or a row is bad, which reads `path:line: reason`:
+            malformed, not in the encoding, no object, or in a compressed file that is cut short.
+        ImportError: A library for the URL or the compression is missing.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name a JSON Lines file in it")
-    try:
-        codec = codecs.lookup(encoding).name
-    except LookupError:
-        raise ValueError(f"{path}: unknown encoding {encoding!r}") from None
-    with path.open("rb") as file:
-        lines = _utf8_lines(file) if codec in {"utf-8", "utf-8-sig"} else _decoded_lines(file, path, codec)
-        for number, line in enumerate(lines, 1):
-            if line and not line.isspace():
-                yield _record(line, f"{path}:{number}")
+    JsonlConfig(columns, encoding, limit, skip, on_bad_rows)
+    options: dict[str, Any] = {"on_bad_rows": on_bad_rows, "on_bad_row": on_bad_row, "limit": limit, "skip": skip}
+    return read_batches(path, _ENDINGS, partial(_batches, encoding=encoding, columns=columns), **options)
 
 
-load_jsonl.__codex_api__ = "v1"  # pyright: ignore[reportFunctionMemberAccess]
+def _batches(
+    place: Place, bad: BadRows, *, encoding: str, columns: Sequence[str] | None
+) -> Generator[Iterable[dict[str, Any]]]:
+    file = LineFile(place, encoding, bad)
+    for block in file.blocks():
+        records = _chosen(records_of(block), columns)
+        if records is not None:
+            yield records
+            file.line += len(records)
+            continue
+        lines = block.removesuffix(b"\n").split(b"\n")
+        filled = [line for line in lines if line and not line.isspace()]
+        if len(filled) < len(lines):
+            records = _chosen(records_of(b"\n".join(filled)), columns)
+        yield _one_by_one(lines, file, columns) if records is None else records
+        file.line += len(lines)
 
 
-def _utf8_lines(file: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines as bytes, which orjson decodes and checks itself; the first without its byte order mark."""
-    for number, line in enumerate(file):
-        yield line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+def _one_by_one(lines: Sequence[bytes], file: LineFile, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, file.line):
+        if line and not line.isspace():
+            try:
+                record = record_of(line)
+                kept = _chosen([record], columns)
+                if kept is None:
+                    raise ValueError(f"there is none of the columns {', '.join(columns or ())} ({_has(record)})")
+            except ValueError as error:
+                file.refuse(number, str(error), line)
+            else:
+                yield kept[0]
 
 
-def _decoded_lines(file: Iterable[bytes], path: Path, codec: str) -> Iterator[str]:
-    """The lines of text in another encoding, which may take a newline to more bytes than one (UTF-16)."""
-    decoder = codecs.getincrementaldecoder(codec)()
-    number, rest = 1, ""
-    try:
-        for part in file:
-            *whole, rest = (rest + decoder.decode(part)).split("\n")
-            yield from whole
-            number += len(whole)
-        rest += decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        # A newline of several bytes is whole only with the part after it.
-        number += error.object[: error.start].decode(error.encoding, "replace").count("\n")
-        raise ValueError(f"{path}:{number}: not {codec} text ({error.reason})") from None
-    yield rest
+def _has(record: dict[str, Any]) -> str:
+    return f"it has: {', '.join(record)}" if record else "the object is empty"
 
 
-def _record(line: bytes | str, where: str) -> dict[str, Any]:
-    """The object on a line."""
-    try:
-        record = orjson.loads(line)
-        if _may_be_inexact(record):
-            record = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{where}: {_reason(line, error)}") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"{where}: an object is needed, this is {_KINDS[type(record)]}")
-    return record
-
-
-_KINDS = {list: "a list", str: "a string", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
-
-
-def _may_be_inexact(value: Any) -> bool:
-    """Whether the value holds a float so large that it may stand for an integer."""
-    if isinstance(value, float):
-        return abs(value) >= _FIRST_INEXACT
-    if isinstance(value, dict):
-        return any(_may_be_inexact(item) for item in value.values() if not isinstance(item, str))
-    return isinstance(value, list) and any(_may_be_inexact(item) for item in value if not isinstance(item, str))
-
-
-def _reason(line: bytes | str, error: ValueError) -> str:
-    """Why a line is malformed, with its column."""
-    if isinstance(line, bytes):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as problem:
-            byte = line[problem.start]
-            return f"not UTF-8 text (byte 0x{byte:02x} at position {problem.start + 1}); set `encoding`"
-    if isinstance(error, json.JSONDecodeError):
-        return f"malformed JSON: {error.msg} (column {error.colno})"
-    return f"malformed JSON: {error}"
+def _chosen(records: list[dict[str, Any]] | None, columns: Sequence[str] | None) -> list[dict[str, Any]] | None:
+    """The records with these columns; None where one has none of them."""
+    if columns is None or records is None:
+        return records
+    kept = [{name: record[name] for name in columns if name in record} for record in records]
+    return kept if all(kept) else None

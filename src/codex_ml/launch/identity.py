@@ -21,14 +21,7 @@ __all__ = ["component_identity", "run_id"]
 _LIBRARIES = ("torch", "transformers")
 _CODE = frozenset({".py", ".pyx", ".so", ".json", ".yaml", ".toml"})
 # What tells a folder of a model or tokenizer from one that merely bears the name that an option has.
-_MODEL_FILES = (
-    "config.json",
-    "tokenizer_config.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "spiece.model",
-    "vocab.txt",
-)
+_MODEL_FILES = ("config.json", "tokenizer_config.json", *VOCABULARY_FILES)
 
 
 def run_id(assembly: Assembly, mode: str) -> str:

@@ -19,7 +19,7 @@ from codex_ml.places import COMPRESSIONS, Place
 
 __all__ = ["Split", "splits"]
 
-_TARGETS = frozenset({"label", "labels"})
+_TARGETS = frozenset({"label", "labels", "target"})
 
 
 class Split:
@@ -109,7 +109,9 @@ class Split:
             except CodexError:
                 raise
             except (ValueError, OSError) as error:
-                raise DataError(_placed(error, path) + _other_loader(path, self._loader.name)) from error
+                told = _placed(error, path)
+                hint = "" if "data_loader=" in told else _other_loader(path, self._loader.name)
+                raise DataError(told + hint) from error
 
     def _named(self, record: Any, path: Place, title: str, number: int) -> Record:
         if not isinstance(record, Mapping):

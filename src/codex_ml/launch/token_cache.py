@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _BLOCK_ROWS = 1024
-_BLOCK_ITEMS = 1 << 20  # numbers or characters
+_BLOCK_ITEMS = 1 << 18  # numbers or characters
 
 
 class TokenCache(Sequence[dict[str, Any]]):

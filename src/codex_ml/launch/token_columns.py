@@ -32,7 +32,7 @@ _INT_CODES = "bhiq"  # array's codes of 8, 16, 32 and 64 bits
 _FLAT = {"bool", "int", "float"}
 _LISTS = {"empty", "ints", "floats"}
 _BLOCK_ROWS = 1024
-_BLOCK_ITEMS = 1 << 20
+_BLOCK_ITEMS = 1 << 18
 
 
 class StoredColumn:

@@ -51,10 +51,12 @@ def _scores(
             raise ValueError(f"rouge: {name} must be one of {', '.join(known)}, not {value!r}")
     try:
         from rouge_score.rouge_scorer import RougeScorer
+        from rouge_score.tokenizers import DefaultTokenizer
     except ImportError as error:
         raise ImportError("rouge needs rouge-score: pip install 'codex-ml[metrics]'") from error
-    own = _UnicodeTokenizer(use_stemmer) if tokenizer == "unicode" else None
-    score = RougeScorer([variant], use_stemmer=use_stemmer, tokenizer=own).score
+    # Its own is named too, as the scorer logs a line when it has to choose.
+    words = _UnicodeTokenizer(use_stemmer) if tokenizer == "unicode" else DefaultTokenizer(use_stemmer)
+    score = RougeScorer([variant], use_stemmer=use_stemmer, tokenizer=words).score
 
     def best(text: str, label: Reference) -> float:
         if isinstance(label, str):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from codex_addons.component import component
 from codex_ml.errors import DataError, ModelError
 from codex_ml.interfaces import Batch, Example, Record, logits_of
+from codex_ml.tasks.limits import check_tokenizer_length
+from codex_ml.tasks.options import check_whole
+from codex_ml.tasks.padding import padded, padded_inputs
+from codex_ml.tasks.special_tokens import padding_token
+from codex_ml.tasks.texts import chunks, no_token, text_of
+from codex_ml.tasks.token_logits import IGNORED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,9 +23,6 @@ __all__ = ["Classification"]
 
 Label = str | int | bool
 
-# Large enough to keep a fast tokenizer's threads busy, small enough that memory stays flat on any data set.
-CHUNK = 1000
-IGNORED = -100
 SHOWN = 10
 
 
@@ -39,8 +41,7 @@ class Classification:
     columns: tuple[str, ...] = ("text", "label")
 
     def __init__(self, *, max_length: int = 128) -> None:
-        if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:
-            raise ValueError(f"task.max_length must be a whole number of tokens, 1 or more, not {max_length!r}")
+        check_whole("max_length", max_length, of=" of tokens")
         self.max_length = max_length
         self.labels: list[Label] = []
 
@@ -89,21 +90,16 @@ class Classification:
             ModelError: `max_length` is more than the tokenizer allows.
         """
         self._fitted()
-        limit = getattr(tokenizer, "model_max_length", None)
-        if isinstance(limit, int) and 0 < limit < self.max_length:
-            raise ModelError(
-                f"task.max_length is {self.max_length}, the tokenizer's limit {limit}: set "
-                f"task.max_length={limit} or less"
-            )
+        check_tokenizer_length(tokenizer, self.max_length, "max_length")
         index = {label: position for position, label in enumerate(self.labels)}
-        remaining, paired = iter(records), None
-        while chunk := list(islice(remaining, CHUNK)):
+        paired = None
+        for chunk in chunks(records, ("text", "text_pair")):
             if paired is None:
                 paired = chunk[0].get("text_pair") is not None
             targets = [self._target(record, index, train) for record in chunk]
-            texts = [[_text(record, "text") for record in chunk]]
+            texts = [[text_of(record, "text") for record in chunk]]
             if paired:
-                texts.append([_text(record, "text_pair") for record in chunk])
+                texts.append([text_of(record, "text_pair") for record in chunk])
             elif extra := next((record for record in chunk if record.get("text_pair") is not None), None):
                 raise DataError(f"record {extra['id']} has a text_pair, the records before it have none")
             encoded = tokenizer(*texts, truncation=True, max_length=self.max_length)
@@ -113,20 +109,12 @@ class Classification:
         """Pads the examples to the longest one: `input_ids` and `attention_mask`, int64 [batch, length]."""
         import torch
 
-        width = max(len(example["input_ids"]) for example in examples)
         left = getattr(tokenizer, "padding_side", "right") == "left"
-        columns = {"input_ids": _padding(tokenizer), "attention_mask": 0}
+        rows = [example["input_ids"] for example in examples]
+        inputs = padded_inputs(rows, padding_token(tokenizer), left=left)
         if any("token_type_ids" in example for example in examples):
-            columns["token_type_ids"] = getattr(tokenizer, "pad_token_type_id", 0) or 0
-        inputs = {key: torch.full((len(examples), width), fill, dtype=torch.int64) for key, fill in columns.items()}
-        for row, example in enumerate(examples):
-            length = len(example["input_ids"])
-            where = slice(width - length, width) if left else slice(0, length)
-            inputs["input_ids"][row, where] = torch.tensor(example["input_ids"], dtype=torch.int64)
-            inputs["attention_mask"][row, where] = 1
-            if "token_type_ids" in columns:
-                types = example.get("token_type_ids") or [0] * length
-                inputs["token_type_ids"][row, where] = torch.tensor(types, dtype=torch.int64)
+            types = [example.get("token_type_ids") or [0] * len(example["input_ids"]) for example in examples]
+            inputs["token_type_ids"] = padded(types, getattr(tokenizer, "pad_token_type_id", 0) or 0, left=left)
         targets = [IGNORED if example["label"] is None else example["label"] for example in examples]
         count = len(targets) - targets.count(IGNORED)
         labels = torch.tensor(targets, dtype=torch.int64) if count else None  # [batch]
@@ -200,35 +188,16 @@ def _label(record: Record) -> Label | None:
     )
 
 
-def _text(record: Record, column: str) -> str:
-    text = record.get(column)
-    if isinstance(text, str):
-        return text
-    found = "missing" if text is None else f"a {type(text).__name__}, not a string"
-    raise DataError(f"record {record['id']}: {column} is {found}; name the column with data.columns.{column}")
-
-
 def _unpack(chunk: Sequence[Record], encoded: Any, targets: Sequence[int | None]) -> Iterator[Example]:
     types = encoded.get("token_type_ids")
     for row, (record, target) in enumerate(zip(chunk, targets, strict=True)):
         ids = list(encoded["input_ids"][row])
         if not ids:
-            raise DataError(f"record {record['id']}: the tokenizer makes no token of its text {record['text'][:40]!r}")
+            raise no_token(record, "text", record["text"])
         example: Example = {"id": str(record["id"]), "input_ids": ids, "label": target}
         if types is not None and any(types[row]):
             example["token_type_ids"] = list(types[row])
         yield example
-
-
-def _padding(tokenizer: Any) -> int:
-    # Padding is masked, so a tokenizer without a padding token may lend any of its own.
-    for name in ("pad_token_id", "eos_token_id"):
-        token = getattr(tokenizer, name, None)
-        if token is not None:
-            return token
-    raise ModelError(
-        "the tokenizer has neither a padding nor an end token to fill shorter texts with: set its pad_token"
-    )
 
 
 def _packed(values: list[Any]) -> Sequence[Any]:

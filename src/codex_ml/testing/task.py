@@ -32,10 +32,12 @@ class TaskTests(ComponentTests):
 
     Attributes:
         records: What it is fitted to and tried on; at least four, with the columns that it names.
+        packs: Whether it joins records, so that an example may hold several of them.
     """
 
     kind: ClassVar[str] = "task"
     records: Sequence[Mapping[str, Any]] = ()
+    packs: bool = False
 
     def model(self, config: dict[str, Any]) -> tuple[Any, Any]:
         """A model factory; put another one in its place for a head that the kit's model does not serve."""
@@ -91,15 +93,25 @@ class TaskTests(ComponentTests):
                 check(not strays, f"{self}: examples gives the value {strays and example[strays[0]]!r}; make it plain")
 
     def test_each_record_has_its_example(self, tmp_path: Path) -> None:
-        """One or several in a row, with the record's own id, in the order of the records."""
+        """One or several in a row, with the record's own id, in the order of the records.
+
+        A part of a record may have `@` and more behind the record's id. An example that joins records has the id of the
+        first of them, and no other example has the same.
+        """
         context = self._prepared(tmp_path)
         wanted = [record["id"] for record in context.splits["train"]]
         for train in (True, False):
             made = [example["id"] for example in self._examples(context, train=train)]
             # A record that is cut into several examples gives its id to each.
-            ids = [each for each, _ in itertools.groupby(made)]
-            told = f"{self}: examples gives the ids {ids!r} for the records {wanted!r}"
-            check(ids == wanted, f"{told}; each record has an example of its own id, in the records' order")
+            ids = [each for each, _ in itertools.groupby(_record_of(name, wanted) for name in made)]
+            told = f"{self}: examples gives the ids {made!r} for the records {wanted!r}"
+            if self.packs:
+                check(len(set(made)) == len(made), f"{told}; no two examples of joined records have the same")
+                inside = iter(wanted)
+                told += "; each begins in a record of its own id, in the records' order"
+                check(all(each in inside for each in ids), told)
+            else:
+                check(ids == wanted, f"{told}; each record has an example of its own id, in the records' order")
 
     def test_max_length_limits_its_examples(self, tmp_path: Path) -> None:
         """An option of that name is the most tokens of an example."""
@@ -192,12 +204,14 @@ class TaskTests(ComponentTests):
                 again = context.task.predict(context.model, batch, context.tokenizer, [wanted])
             told = f"{self}: predict gives no {wanted!r}, which stands in its feeds (it gives {list(given)})"
             check(wanted in given, told)
-            predictions, labels = given[wanted]
+            predictions, labels, *sizes = given[wanted]
             told = f"{self}: predict gives {len(predictions)} predictions for {len(labels)} labels ({wanted})"
             check(len(predictions) == len(labels), told)
-            records = len(batch.ids) if wanted in _BY_RECORD else len(labels)
-            told = f"{self}: predict gives {len(labels)} {wanted} for {records} records; each record has one"
-            check(len(labels) == records, told)
+            if wanted in _BY_RECORD:
+                told = f"{self}: predict gives {len(labels)} {wanted} for {len(batch.ids)} records; each record has one"
+                check(len(labels) == len(batch.ids), told)
+            else:
+                self._check_sizes(wanted, sizes, examples=len(batch.ids), labels=len(labels))
             for values in (predictions, labels):
                 plain = isinstance(values, list | tuple | array) and all(map(_is_plain, values))
                 check(plain, f"{self}: predict gives {values!r}; metrics take lists or arrays of plain values")
@@ -211,7 +225,7 @@ class TaskTests(ComponentTests):
         examples = self._examples(context, train=False)
         whole = self._collated(context, examples, train=False)
         parts = [self._collated(context, [example], train=False) for example in examples]
-        for wanted in [name for name in context.task.feeds if name in _BY_RECORD]:
+        for wanted in context.task.feeds:
             with evaluating(context.model):
                 given, *alone = (
                     context.task.predict(context.model, batch, context.tokenizer, [wanted]).get(wanted, ((), ()))
@@ -220,12 +234,20 @@ class TaskTests(ComponentTests):
             for what, place in (("labels", 1), ("predictions", 0)):
                 values, single = list(given[place]), [each for pair in alone for each in pair[place]]
                 told = f"{self}: predict gives the {what} {values!r} for a batch, and {single!r} for its records alone"
-                check(values == single, f"{told}; they stand in the order of the batch ({wanted})")
+                same = len(values) == len(single) and all(map(_is_same, values, single))
+                check(same, f"{told}; they stand in the order of the batch ({wanted})")
 
     def test_a_tiny_run_trains_with_it(self, tmp_path: Path) -> None:
         """The whole way, with the built-in trainer."""
         record = ran(tmp_path, self._assembly(tmp_path))
         check(record["status"] == "completed", f"the run of {self} ended with {record['error']}")
+
+    def _check_sizes(self, wanted: str, sizes: Sequence[Any], *, examples: int, labels: int) -> None:
+        """What follows flat predictions and labels: how many of them each example of the batch has."""
+        told = f"{self}: after its predictions and labels ({wanted}) predict gives {sizes!r}; it gives their sizes, "
+        told += f"a list of {examples} whole numbers, one for each example of the batch, which are {labels} in all"
+        fits = len(sizes) == 1 and isinstance(sizes[0], list | tuple | array) and len(sizes[0]) == examples
+        check(fits and all(type(each) is int for each in sizes[0]) and sum(sizes[0]) == labels, told)
 
     def _assembly(self, folder: Path, arguments: Mapping[str, Any] | None = None) -> Any:
         told = f"{type(self).__name__} has {len(self.records)} records: set `records` to at least four"
@@ -252,6 +274,18 @@ class TaskTests(ComponentTests):
 
 def _length(example: Mapping[str, Any]) -> int:
     return len(example["input_ids"])
+
+
+def _record_of(name: str, records: Sequence[str]) -> str:
+    """The id of the record that an example begins in."""
+    return name if name in records else name.rpartition("@")[0]
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, but for the rounding of a batch."""
+    if type(one) is float and type(other) is float:
+        return math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-4)
+    return one == other
 
 
 def _is_plain(value: Any) -> bool:

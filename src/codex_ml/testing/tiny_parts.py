@@ -53,13 +53,13 @@ def tiny_model(config: dict[str, Any]) -> tuple[Any, None]:
 
 
 def tiny_tokenizer(config: dict[str, Any]) -> Any:
-    """One token a byte, so that it takes any text and gives it back; ids 0 and 1 pad and end."""
+    """One token a byte, so that it takes any text and gives it back; ids 0 and 1 pad and end, the last masks."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    special = ["[PAD]", "[EOS]"]
-    words = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    pad, end, mask = "[PAD]", "[EOS]", "[MASK]"
+    words = [pad, end, *sorted(pre_tokenizers.ByteLevel.alphabet()), mask]
     inner = Tokenizer(models.BPE({word: index for index, word in enumerate(words)}, []))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token=special[0], eos_token=special[1])
+    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token=pad, eos_token=end, mask_token=mask)
