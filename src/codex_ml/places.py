@@ -22,7 +22,7 @@ __all__ = [
     "Url",
     "files_in",
     "filesystem",
-    "is_read_error",
+    "is_damage",
     "open_bytes",
     "place_of",
     "reason_of",
@@ -44,8 +44,6 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")
 _GLOB = re.compile(r"[*?\[]")
 _MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
 _BUFFER = 2**18
-
-_READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 class Url(str):
@@ -138,7 +136,10 @@ def _local(path: Path, endings: Sequence[str]) -> list[Place]:
 def _remote(url: Url, endings: Sequence[str]) -> list[Place]:
     files, path = filesystem(url)
     if _GLOB.search(path) and not files.exists(path):
-        found = [_url_of(url, files, each) for each in sorted(files.glob(path))]
+        hidden = PurePosixPath(path).name.startswith(".")
+        found = [_url_of(url, files, each) for each in sorted(files.glob(path)) if not files.isdir(each)]
+        # As on this machine; fsspec's own globs match them.
+        found = [each for each in found if hidden or not each.name.startswith(".")]
         if not found:
             raise FileNotFoundError(f"no file matches {url}")
         return list(found)
@@ -194,7 +195,7 @@ def open_bytes(place: Place) -> BinaryIO:
         OSError: It cannot be opened.
         ImportError: A library for its URL or its compression is missing.
     """
-    file: Any = place.open("rb", _BUFFER) if isinstance(place, Path) else _open_remote(place)
+    file: Any = place.open("rb", _BUFFER) if isinstance(place, Path) else _Remote(place)
     try:
         start = file.peek(8)[:8]
         packed = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
@@ -204,9 +205,12 @@ def open_bytes(place: Place) -> BinaryIO:
         raise
 
 
-def _open_remote(url: Url) -> io.BufferedReader:
-    files, path = filesystem(url)
-    return io.BufferedReader(files.open(path, "rb"), _BUFFER)
+class _Remote(io.BufferedReader):
+    """A file that keeps its file system, as an archive is closed when nobody holds it any more."""
+
+    def __init__(self, url: Url) -> None:
+        self._files, path = filesystem(url)
+        super().__init__(self._files.open(path, "rb"), _BUFFER)
 
 
 class _Pieces(io.RawIOBase):
@@ -272,15 +276,16 @@ _OPENERS: dict[str, Callable[[io.BufferedReader], Any]] = {
 
 
 def reason_of(error: Exception) -> str:
-    """Why a file could not be read to its end, for a message that names it."""
+    """Why compressed data could not be read to their end, for a message that names the file."""
     if isinstance(error, EOFError):
         return "the compressed data end too early; the file was cut short"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
     return f"the compressed data are damaged ({error})"
 
 
-def is_read_error(error: BaseException) -> bool:
-    """Whether an exception is one that reading an open file may raise."""
+def is_damage(error: BaseException) -> bool:
+    """Whether an exception says that compressed data are cut short or spoilt, not that a disk or a store failed."""
+    if isinstance(error, OSError):
+        # The system's own have a number.
+        return error.errno is None
     # zstd's own is only there with its library.
-    return isinstance(error, _READ_ERRORS) or type(error).__name__ == "ZstdError"
+    return isinstance(error, EOFError | zlib.error | lzma.LZMAError) or type(error).__name__ == "ZstdError"

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_ml.data_loaders.json_block import record_of, records_of
 from codex_ml.data_loaders.jsonl import load_jsonl
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -30,7 +32,7 @@ def write(folder: Path, content: bytes) -> Path:
     return path
 
 
-def failure(path: Path, **options: str) -> str:
+def failure(path: Path, **options) -> str:
     with pytest.raises(ValueError, match=r"\S") as caught:
         list(load_jsonl(path, **options))
     return str(caught.value)
@@ -105,10 +107,6 @@ def test_an_unknown_encoding_is_refused(tmp_path):
     assert "unknown encoding 'latin-seven'" in failure(write(tmp_path, b"{}"), encoding="latin-seven")
 
 
-def test_a_folder_is_refused(tmp_path):
-    assert "is a folder" in failure(tmp_path)
-
-
 def test_a_missing_file_is_told_when_the_first_record_is_asked_for(tmp_path):
     records = load_jsonl(tmp_path / "none.jsonl")
     with pytest.raises(FileNotFoundError):
@@ -139,3 +137,166 @@ def test_a_record_is_given_before_the_rest_is_there(tmp_path):
 
 def test_it_declares_its_api_version():
     assert vars(load_jsonl)["__codex_api__"] == "v1"
+
+
+def left_out(path: Path, choice: str, **options) -> tuple[list, list]:
+    """The records, and line, reason and bytes of the rows that were left out."""
+    told = []
+    records = list(load_jsonl(path, on_bad_rows=choice, on_bad_row=told.append, **options))
+    assert {row.place for row in told} <= {str(path)}
+    return records, [(row.line, row.reason, row.raw) for row in told]
+
+
+def with_numpy(patch: pytest.MonkeyPatch, loaded: bool) -> None:
+    """Where numpy is loaded it counts, else Python does."""
+    if loaded:
+        pytest.importorskip("numpy")
+    else:
+        patch.delitem(sys.modules, "numpy", raising=False)
+
+
+BAD_ROWS = {
+    "cut": (b'{"a": 1', "malformed JSON"),
+    "empty list": (b"[]", "an object is needed, this is a list"),
+    "two objects": (b'{"a": 1}, {"a": 2}', "malformed JSON"),
+    "two objects and a number": (b'{"a": 1},0,{"a": 2}', "malformed JSON"),
+    "invalid UTF-8": (b'{"a": "\xff"}', "not UTF-8 text (byte 0xff at position 8)"),
+    "NUL": (b'{"a": "\0"}', "malformed JSON"),
+    "a tab in a string": (b'{"a": "\t"}', "malformed JSON"),
+    "twice": (b'{"a": 1, "b": 2, "a": 3}', "the key 'a' stands twice in an object"),
+    "twice, escaped": (b'{"a": 1, "\\u0061": 3}', "the key 'a' stands twice in an object"),
+    "twice, with spaces": (b'{"a" : 1, "a"\t:3}', "the key 'a' stands twice in an object"),
+    "twice, inside": (b'{"a": [{"b": 1, "c": {}, "b": {"c": 2}}]}', "the key 'b' stands twice in an object"),
+    "twice, beside an escaped colon": (b'{"a": "\\u003a", "b": 1, "b": 2}', "the key 'b' stands twice in an object"),
+    "half a pair": (b'{"a": "\\ud800"}', "malformed JSON"),
+    "beyond every float": (b'{"a": 1e999}', "malformed JSON"),
+    "beyond every float, below zero": (b'{"a": -1e999}', "malformed JSON"),
+    "deep": (b'{"a":' * 3000 + b"1" + b"}" * 3000, "the values are nested too deeply"),
+    "deep and large": (b'{"a": ' + b"[" * 990 + b"18446744073709551616" + b"]" * 990 + b"}", "the values are nested"),
+    "byte order mark within": (b'\xef\xbb\xbf{"a": 1}', "malformed JSON"),
+    "Infinity": (b'{"a": Infinity}', "malformed JSON"),
+}
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_a_bad_row_is_an_error_or_left_out(tmp_path, monkeypatch, case, newline, numpy):
+    with_numpy(monkeypatch, numpy)
+    line, reason = BAD_ROWS[case]
+    path = write(tmp_path, newline.join([b'{"a": 0}', line, b'{"a": 2}', b""]))
+    told = failure(path)
+    assert told.startswith(f"{path}:2: {reason}")
+    assert "\n" not in told
+    for choice in ("skip", "quarantine"):
+        records, rows = left_out(path, choice)
+        assert records == [{"a": 0}, {"a": 2}]
+        ((number, why, raw),) = rows
+        assert (number, raw) == (2, line + newline.removesuffix(b"\n"))
+        assert told == f"{path}:2: {why}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "bad"),
+    [
+        ([b'{"a": 1', b'"b": 2}'], [1, 2]),
+        ([b'{"a": [1', b"2]}"], [1, 2]),
+        ([b'{"a": "x', b'y"}'], [1, 2]),
+        ([b'{"a": [[1', b"2]]}", b'{"a": 1}, {"b": 2}'], [1, 2, 3]),
+        ([b'{"a": [{"x": 1}', b'{"y": 2}]}', b'{"a": 1},0,{"b": 2}'], [1, 2, 3]),
+        ([b'{"a": 1},', b'{"b": 2}'], [1]),
+        ([b",", b"{}"], [1]),
+        ([b"{}", b"]", b"["], [2, 3]),
+        ([b"{}]", b"[{}"], [1, 2]),
+    ],
+)
+def test_lines_are_read_one_by_one_even_where_they_would_fit_together(tmp_path, lines, bad):
+    path = write(tmp_path, b"\n".join([b'{"z": 0}', *lines, b'{"z": 9}']))
+    records, rows = left_out(path, "skip")
+    assert [number for number, _, _ in rows] == [number + 1 for number in bad]
+    assert [records[0], records[-1]] == [{"z": 0}, {"z": 9}]
+    assert len(records) + len(rows) == len(lines) + 2
+
+
+def unique(pairs):
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("twice")
+    return made
+
+
+def expected(line: bytes):
+    """What the standard library says."""
+    try:
+        record = json.loads(line.decode(), object_pairs_hook=unique)
+        json.dumps(record, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def found(line: bytes):
+    try:
+        return record_of(line)
+    except ValueError:
+        return None
+
+
+KEYS = st.sampled_from(["a", "b", "a:", '"', "\\", "a\\", "ab", "é", ""])
+STRINGS = st.text(st.sampled_from(' ab:"\\,{}[]é猫\u2028!'), max_size=8)
+SPACE = st.sampled_from(["", "", " ", "\t", "  ", "\r"])
+
+
+@st.composite
+def written(draw, depth=2):
+    """JSON in any spelling, in which keys may stand twice."""
+    kind = draw(st.sampled_from(["object", "list", "string", "number", "word"] if depth else ["string", "number"]))
+    if kind == "object":
+        pairs = draw(st.lists(st.tuples(KEYS, SPACE, written(depth - 1)), max_size=4))
+        return "{" + ",".join(f"{spelt(draw, key)}{space}:{space}{value}" for key, space, value in pairs) + "}"
+    if kind == "list":
+        return "[" + ", ".join(draw(st.lists(written(depth - 1), max_size=3))) + "]"
+    if kind == "string":
+        return spelt(draw, draw(STRINGS))
+    if kind == "number":
+        numbers = ["0", "-1", "1.5", "1e300", "18446744073709551616", "-9223372036854775809", "1E2", "9" * 40]
+        return draw(st.sampled_from(numbers))
+    return draw(st.sampled_from(["true", "null"]))
+
+
+def spelt(draw, text: str) -> str:
+    """A string as JSON, some characters of it as escapes."""
+    plain = json.dumps(text, ensure_ascii=draw(st.booleans()))
+    if draw(st.integers(0, 3)) == 0:
+        plain = plain.replace(":", draw(st.sampled_from(["\\u003a", "\\u003A"])))
+    return plain
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+@settings(deadline=None, max_examples=400)
+@given(values=st.lists(written() | written().map(lambda text: '{"a": ' + text + "}"), min_size=1, max_size=4))
+def test_a_block_and_each_line_alone_are_what_the_standard_library_makes_of_them(numpy, values):
+    lines = [value.encode() for value in values]
+    with pytest.MonkeyPatch.context() as patch:
+        with_numpy(patch, numpy)
+        alone = [found(line) for line in lines]
+        together = records_of(b"\n".join(lines) + b"\n")
+    wanted = [expected(line) for line in lines]
+    assert same(alone, wanted)
+    assert together is None or same(together, wanted)
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+def test_text_that_looks_like_json_is_not_read_line_by_line(monkeypatch, numpy):
+    with_numpy(monkeypatch, numpy)
+    texts = ['{"key": [1, 2]}', "At 10:30 he said : “no”", 'a "b": c', "https://example.org/?a=b:c", "x\u2028: !"]
+    for ascii_only in (True, False):
+        for separators in ((", ", ": "), (",", ":"), (" , ", " : ")):
+            lines = [
+                json.dumps({"dc:text": text, "n": {"deep": [number, {"x": 0.5}]}}, ensure_ascii=ascii_only)
+                if separators is None
+                else json.dumps({"dc:text": text, "n": [number]}, ensure_ascii=ascii_only, separators=separators)
+                for number, text in enumerate(texts)
+            ]
+            assert records_of("\n".join(lines).encode()) == [json.loads(line) for line in lines]
+

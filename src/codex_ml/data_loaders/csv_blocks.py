@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from codex_ml.data_loaders.byte_counts import byte_counter, line_counter
 from codex_ml.data_loaders.transcoding import Transcoder
-from codex_ml.places import Place, is_read_error, reason_of
+from codex_ml.places import Place, is_damage, reason_of
 
 __all__ = ["Block", "Blocks"]
 
@@ -141,7 +141,7 @@ class Blocks(Iterator[Block]):
             try:
                 part = self._file.read1(min(missing, _SIZE))  # pyright: ignore[reportAttributeAccessIssue]
             except Exception as error:
-                if not is_read_error(error):
+                if not is_damage(error):
                     raise
                 self.failure = reason_of(error)
                 self._ended = True

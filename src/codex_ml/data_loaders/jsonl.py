@@ -46,7 +46,13 @@ class JsonlConfig:
             raise ValueError("; ".join(wrong))
 
 
-@component(config=JsonlConfig, bad_rows=True, endings=_ENDINGS, requires=("orjson",), uses=("backports.zstd", "fsspec"))
+@component(
+    config=JsonlConfig,
+    bad_rows=True,
+    endings=_ENDINGS,
+    requires=("msgspec", "orjson"),
+    uses=("backports.zstd", "fsspec"),
+)
 def load_jsonl(
     path: str | Path | Sequence[str | Path],
     *,

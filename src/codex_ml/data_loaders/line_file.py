@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from codex_ml.data_loaders.reading import BadRows
-from codex_ml.places import Place, is_read_error, open_bytes, reason_of
+from codex_ml.places import Place, is_damage, open_bytes, reason_of
 
 __all__ = ["LineFile"]
 
@@ -85,7 +85,7 @@ class LineFile:
                 try:
                     data = file.read1(_BLOCK)  # pyright: ignore[reportAttributeAccessIssue]
                 except Exception as error:
-                    if not is_read_error(error):
+                    if not is_damage(error):
                         raise
                     self._bad(self._place, self.line, reason_of(error), self._raw(b"".join(begun)))
                     begun.clear()

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import orjson
 
-from codex_ml.places import COMPRESSIONS, Place, files_in, is_read_error, open_bytes, reason_of
+from codex_ml.places import COMPRESSIONS, Place, files_in, is_damage, open_bytes, reason_of
 
 __all__ = ["corpus_digest", "corpus_files", "training_texts"]
 
@@ -119,6 +119,6 @@ def _blocks(file: Place) -> Iterator[bytes]:
 
 
 def _unreadable(file: Place, error: Exception) -> Exception:
-    if isinstance(error, ImportError) or not is_read_error(error):
+    if isinstance(error, ImportError) or not is_damage(error):
         return error
     return ValueError(f"tokenizer.train_files: cannot read {file}: {reason_of(error)}")

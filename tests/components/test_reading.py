@@ -1,0 +1,135 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from codex_ml.data_loaders.reading import BadRows, read, wrong_columns, wrong_encoding, wrong_options
+
+OPTIONS = {"on_bad_rows": "error", "on_bad_row": None, "limit": None, "skip": 0}
+
+
+def letters(place, bad):
+    """One record a letter; a question mark is a bad row."""
+    with place.open() as file:
+        for number, letter in enumerate(file.read(), 1):
+            if letter == "?":
+                bad(place, number, "a question", b"?")
+            else:
+                yield {"letter": letter}
+
+
+def given(path, **options) -> str:
+    return "".join(record["letter"] for record in read(path, [".txt"], letters, **{**OPTIONS, **options}))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in (("b.txt", "cd"), ("a.txt", "a?b"), ("c.csv", "no"), (".d.txt", "no")):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_skip_and_limit_count_the_records_of_all_files_together(folder):
+    def some(**options):
+        return given(folder, on_bad_rows="skip", **options)
+
+    assert some() == "abcd"
+    assert [some(skip=1), some(limit=3), some(skip=1, limit=2), some(skip=9)] == ["bcd", "abc", "bc", ""]
+
+
+def test_a_bad_row_is_an_error_with_its_place(folder):
+    records = read(folder, [".txt"], letters, **OPTIONS)
+    assert next(records) == {"letter": "a"}
+    with pytest.raises(ValueError, match=r"a\.txt:2: a question$"):
+        next(records)
+
+
+def test_bad_rows_behind_the_limit_are_nobodys(folder):
+    assert given(folder, limit=1) == "a"
+
+
+@pytest.mark.parametrize("choice", ["skip", "quarantine"])
+def test_who_asks_is_told_each_bad_row(folder, choice, caplog):
+    told = []
+    assert given(folder, on_bad_rows=choice, on_bad_row=told.append) == "abcd"
+    assert [(row.place, row.line, row.reason, row.raw) for row in told] == [
+        (str(folder / "a.txt"), 2, "a question", b"?")
+    ]
+    assert not caplog.records
+
+
+def test_bad_rows_of_which_nobody_is_told_are_logged_once(folder, caplog):
+    (folder / "b.txt").write_text("??c")
+    with caplog.at_level(logging.WARNING):
+        assert given(folder, on_bad_rows="skip") == "abc"
+    (message,) = caplog.messages
+    assert message == f"3 bad rows were left out; the first: {folder / 'a.txt'}:2: a question"
+
+
+def test_quarantine_without_anybody_to_keep_the_rows_is_refused(folder):
+    with pytest.raises(ValueError, match="on_bad_row"):
+        read(folder, [".txt"], letters, **{**OPTIONS, "on_bad_rows": "quarantine"})
+    with pytest.raises(ValueError, match="error, skip or quarantine"):
+        BadRows("ignore", None)
+
+
+def test_nothing_is_opened_before_the_first_record_is_asked_for(tmp_path):
+    records = read(tmp_path / "later.txt", [".txt"], letters, **OPTIONS)
+    (tmp_path / "later.txt").write_text("x")
+    assert list(records) == [{"letter": "x"}]
+
+
+def test_closing_the_records_closes_the_file(folder):
+    closed = []
+
+    def watched(place, bad):
+        try:
+            yield from letters(place, bad)
+        finally:
+            closed.append(place.name)
+
+    records = read(folder, [".txt"], watched, **OPTIONS)
+    next(records)
+    records.close()
+    assert closed == ["a.txt"]
+
+
+def test_a_file_that_vanishes_between_two_of_a_folder_is_an_error_that_names_it(folder):
+    records = read(folder, [".txt"], letters, **{**OPTIONS, "on_bad_rows": "skip"})
+    next(records)
+    (folder / "b.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"b\.txt"):
+        list(records)
+
+
+@pytest.mark.parametrize(
+    "options", [{"limit": 0}, {"limit": True}, {"limit": 1.5}, {"skip": -1}, {"skip": None}, {"on_bad_rows": "drop"}]
+)
+def test_wrong_options_are_refused_by_the_call(folder, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=rf"^data_loader\.{name} must be"):
+        read(folder, [".txt"], letters, **{**OPTIONS, **options})
+
+
+def test_each_wrong_option_is_told():
+    assert len([*wrong_options(limit=0, skip=-1, on_bad_rows="")]) == 3
+    assert not [*wrong_options(limit=1, skip=0, on_bad_rows="skip")]
+
+
+@pytest.mark.parametrize("columns", ["text", [], ["a", "a"], [1], 5])
+def test_a_projection_is_a_list_of_different_names(columns):
+    (told,) = wrong_columns(columns)
+    assert told.startswith("data_loader.columns")
+    assert not [*wrong_columns(["a", "b"]), *wrong_columns(None)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "hex", "", 1.5, None, "a\0b"])
+def test_an_encoding_is_one_of_text(encoding):
+    (told,) = wrong_encoding(encoding)
+    assert told.startswith("data_loader.encoding")
+    assert not [*wrong_encoding("UTF_8"), *wrong_encoding("cp1252"), *wrong_encoding("utf-16")]
+
+
+def test_a_list_is_read_in_its_own_order(folder):
+    paths = [folder / "b.txt", str(folder / "c.csv"), Path(folder / "b.txt")]
+    assert given(paths) == "cdnocd"
