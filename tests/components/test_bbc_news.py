@@ -59,7 +59,7 @@ def test_every_distinct_article_is_there_once(splits):
 
 def test_records_have_title_text_and_label(splits):
     for record in splits["train"]:
-        assert list(record) == ["id", "title", "text", "label"]
+        assert list(record) == ["id", "title", "text", "body", "label"]
         assert record["label"] == record["id"].split("/")[0]
         assert record["title"] == record["title"].strip() != ""
         assert record["text"].startswith(record["title"])
@@ -84,6 +84,24 @@ def test_splits_are_near_70_15_15_with_every_topic_in_each(splits):
 def test_the_first_records_hold_every_topic(splits):
     for records in splits.values():
         assert len({record["label"] for record in records[:40]}) == 5
+
+
+def test_the_body_is_the_article_without_its_title(splits):
+    for records in splits.values():
+        for record in records:
+            title, rest = record["text"].split("\n", 1)
+            assert (record["title"], record["body"]) == (title.strip(), rest.strip())
+            assert len(record["body"]) > 100
+
+
+def test_no_body_gives_its_title_away(splits):
+    def spoken(text):
+        return " ".join(re.findall(r"\w+", text.casefold()))
+
+    records = [record for split in SPLITS for record in splits[split]]
+    assert [record["id"] for record in records if spoken(record["title"]) in spoken(record["body"])] == []
+    # The check itself sees a title that stands in a text.
+    assert all(spoken(record["title"]) in spoken(record["text"]) for record in records)
 
 
 def body(record) -> str:

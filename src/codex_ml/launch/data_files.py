@@ -13,7 +13,7 @@ from codex_addons.errors import CodexAddonsError
 from codex_ml import registries
 from codex_ml.errors import CodexError
 from codex_ml.launch.assembly import Component
-from codex_ml.launch.digests import file_digest
+from codex_ml.launch.digests import file_digest, text_digest
 from codex_ml.launch.paths import shown
 from codex_ml.launch.sample_files import sample_file
 from codex_ml.launch.validate import nearest
@@ -92,8 +92,15 @@ def _sample(url: str) -> Path:
     required = meta_of(factory).get("requires") or ()
     # The sample's own code and what it is made from are part of its version, so that others make it anew.
     made_from = [f"{each}-{version}" for each in required if (version := version_of(each))]
-    version = "+".join([entry.version, file_digest(inspect.getfile(factory))[:8], *made_from])
+    version = "+".join([entry.version, _code_digest(factory)[:8], *made_from])
     return sample_file(name, factory, version, file)
+
+
+def _code_digest(factory: Any) -> str:
+    """The digest of a sample's module, and of those beside it, which it may import."""
+    file = Path(inspect.getfile(factory))
+    beside = sorted(file.parent.glob("*.py")) if (file.parent / "__init__.py").exists() else [file]
+    return text_digest([[path.name, file_digest(path)] for path in beside])
 
 
 def _unreadable(path: Path) -> str:
