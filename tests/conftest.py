@@ -39,6 +39,10 @@ def nothing_left_behind():
     GlobalHydra.instance().clear()
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+    # absl, which rouge-score brings, closes the stream that it found unless it is still sys.stderr, when Hydra sets
+    # logging up anew; and pytest has another one for each test.
+    if absl := sys.modules.get("absl.logging"):
+        absl.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture

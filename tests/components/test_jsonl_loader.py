@@ -299,4 +299,3 @@ def test_text_that_looks_like_json_is_not_read_line_by_line(monkeypatch, numpy):
                 for number, text in enumerate(texts)
             ]
             assert records_of("\n".join(lines).encode()) == [json.loads(line) for line in lines]
-

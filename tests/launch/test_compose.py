@@ -1,5 +1,7 @@
 """What composes, and that it composes as Hydra would."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from hydra import version
@@ -71,7 +73,10 @@ def test_the_defaults_compose_and_are_typed(project):
     assert options["metric.f1"] == {"average": "macro"}
 
 
-@pytest.mark.parametrize("name", ["bbc_news", "bbc_quick", "bbc_titles"])
+EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_shipped_experiment_composes(project, name):
     assert choices(f"experiment={name}")["trainer"] == "functional"
 
@@ -166,13 +171,15 @@ def test_a_config_that_is_only_shown_is_not_checked(project):
 
 
 GROUPS = {
-    "model": ["minilm", "minilm_small"],
-    "data_loader": ["csv", "jsonl"],
-    "data": ["bbc_news", "files"],
+    "task": ["classification", "causal_lm", "generation"],
+    "model": ["minilm", "minilm_small", "gpt2", "gpt2_tiny"],
+    "tokenizer": ["none", "bpe", "hf"],
+    "data_loader": ["csv", "jsonl", "parquet"],
+    "data": ["bbc_news", "chatterbot", "files"],
     "trainer": ["functional"],
     "metric": ["[]", "none", "accuracy", "[f1]", "[f1,accuracy]", "[f1_micro,f1,f1_weighted]"],
     "plugin": ["[]", "none", "progress"],
-    "experiment": ["none", "bbc_news", "bbc_quick", "bbc_titles", "[bbc_quick,bbc_titles]"],
+    "experiment": ["none", "bbc_news", "bbc_quick", "bbc_titles", "bbc_lm", "[bbc_quick,bbc_titles]"],
     "hydra/job_logging": ["codex", "default"],
 }
 VALUES = {

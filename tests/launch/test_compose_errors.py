@@ -17,6 +17,10 @@ FOUR_TOLD = [
     "metric=[f2]: there is no metric 'f2'; did you mean 'f1'?",
 ]
 
+_SENTENCEPIECE = "tokenizer sentencepiece needs tokenizer.model_file or tokenizer.train_files, one of the two"
+_MODELS = "bert_base_uncased, bert_tiny, gpt2, gpt2_tiny, minilm, minilm_small"
+_EXPERIMENTS = "bbc_headlines, bbc_lm, bbc_mlm, bbc_news, bbc_quick, bbc_titles, chatterbot, django_de"
+
 
 def write(folder, path, text):
     file = folder / "conf" / path
@@ -97,7 +101,7 @@ def test_each_mistake_alone_gives_its_one_line(codex_run, override, told):
         ("model.config=3", "'model.config' must be a mapping, not 3"),
         ("trainer.lr=???", "'trainer.lr' has no value; set trainer.lr=<float>"),
         ("data.train=???", "'data.train' has no value; set data.train=..."),
-        ("tokenizer=hf", "'tokenizer.tokenizer_name' has no value; set tokenizer.tokenizer_name=<str>"),
+        ("tokenizer=sentencepiece", f"{_SENTENCEPIECE}, and neither is given"),
         ("trainer.lr=${nope}", "'trainer.lr' cannot be resolved: Interpolation key 'nope' not found"),
         ("vars.a=${vars.a}", "'vars.a' cannot be resolved: Recursive interpolation detected"),
         ("seed=${trainer.schedule}", "'seed' must be int, not 'linear'"),
@@ -114,10 +118,19 @@ def test_each_mistake_alone_gives_its_one_line(codex_run, override, told):
             "experiment=ü",
             "cannot be parsed: token recognition error at: 'ü'; quote special characters: 'experiment=\"ü\"'",
         ),
-        ('experiment="ü"', "there is no experiment 'ü'; the options: bbc_news, bbc_quick, bbc_titles"),
+        (
+            'experiment="ü"',
+            "there is no experiment 'ü'; the options: " + _EXPERIMENTS,
+        ),
         ("trainer=", "there is no trainer ''; the options: functional"),
-        ("model=null", "a group takes the name of an option: one of minilm, minilm_small"),
-        ("model=3", "a group takes the name of an option: one of minilm, minilm_small"),
+        (
+            "model=null",
+            "a group takes the name of an option: one of " + _MODELS,
+        ),
+        (
+            "model=3",
+            "a group takes the name of an option: one of " + _MODELS,
+        ),
         ("experiment=null", "a group takes the name of an option: experiment=none"),
         ("model=[minilm]", "'model' takes one option, not a list: model=minilm"),
         ("model=[minilm,minilm_small]", "'model' takes one option, not a list: model=minilm"),

@@ -2,11 +2,15 @@
 
 import re
 
+from plugin_package import write_plugin
+
 
 def test_the_page_lists_every_choice_and_every_option_with_its_value(codex_run):
     ended = codex_run("--help")
     assert (ended.code, ended.err) == (0, "")
-    assert re.search(r"^  model: +minilm, minilm_small$", ended.out, re.M)
+    assert re.search(
+        r"^  model: +bert_base_uncased, bert_tiny, gpt2, gpt2_tiny, minilm, minilm_small$", ended.out, re.M
+    )
     assert re.search(r"^  trainer\.schedule=linear +one of linear, cosine, constant\. ", ended.out, re.M)
     assert re.search(r"^  model\.pretrained=true +true or false\. ", ended.out, re.M)
     assert re.search(r"^  metric\.f1\.average=macro +one of macro,", ended.out, re.M)
@@ -20,10 +24,12 @@ def test_the_page_shows_what_is_chosen_now(codex_run):
     assert "metric.accuracy" not in out
 
 
-def test_a_component_with_a_required_option_can_be_looked_at(codex_run):
-    ended = codex_run("--help", "tokenizer=hf")
+def test_a_component_with_a_required_option_can_be_looked_at(codex_run, site):
+    modules = {"needy_module": "def needy(config, *, file: str): ..."}
+    write_plugin(site, "needy", modules=modules, entry_points={"tokenizers": {"needy": "needy_module:needy"}})
+    ended = codex_run("--help", "tokenizer=needy")
     assert ended.code == 0
-    assert "tokenizer.tokenizer_name=(required)" in ended.out
+    assert "tokenizer.file=(required)" in ended.out
 
 
 def test_help_is_given_to_who_has_made_a_mistake(codex_run):

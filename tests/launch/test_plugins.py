@@ -102,7 +102,8 @@ def test_what_is_uninstalled_is_unknown(codex_run, prefix, monkeypatch, tmp_path
     assert codex_run("--cfg", "job", f"model={prefix}tiny").code == 0
     sys.path.remove(str(tmp_path / "site"))
     (line,) = codex_run("--cfg", "job", f"model={prefix}tiny").problems
-    assert line == f"model={prefix}tiny: there is no model '{prefix}tiny'; the options: minilm, minilm_small"
+    assert line.startswith(f"model={prefix}tiny: there is no model '{prefix}tiny'; ")
+    assert f"{prefix}tiny" not in line.partition("'; ")[2]
 
 
 def test_a_component_that_cannot_be_imported_is_told_beside_the_rest(codex_run, tmp_path, monkeypatch):
@@ -129,7 +130,9 @@ def test_names_that_cannot_be_typed_are_no_options(codex_run, tmp_path, monkeypa
     write_plugin(tmp_path / "site", "odd-names", modules=module, entry_points={"models": names})
     monkeypatch.syspath_prepend(tmp_path / "site")
     (line,) = [line for line in codex_run("--help").out.splitlines() if line.startswith("  model:")]
-    assert line.split(":")[1].strip() == "good_name, minilm, minilm_small"
+    assert (
+        line.split(":")[1].strip() == "bert_base_uncased, bert_tiny, good_name, gpt2, gpt2_tiny, minilm, minilm_small"
+    )
 
 
 @pytest.fixture

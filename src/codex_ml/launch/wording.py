@@ -163,7 +163,7 @@ def _not_chosen(kind: str, part: str, chosen: list[str], loader: ConfigLoader) -
 
 def _elsewhere(key: str, config: DictConfig) -> str:
     """A hint for `lr=1` where `trainer.lr` was meant."""
-    for place in (*registries.KINDS, "data", "run"):
+    for place in ("trainer", "data", "run", *registries.KINDS):
         node = config._get_node(place) if place in config else None
         if (
             isinstance(node, DictConfig)

@@ -145,7 +145,7 @@ class ComponentTests:
 
     def test_its_options_can_be_read_and_fit_their_annotations(self) -> None:
         """Every default survives YAML and is of the type that its own annotation names."""
-        problems = wrong_defaults(self.component, self.schema)
+        problems = wrong_defaults(self.component, self.schema, self.options)
         check(not problems, f"{self}: " + "; ".join(problems))
 
     def test_bad_options_are_refused(self, tmp_path: Path) -> None:

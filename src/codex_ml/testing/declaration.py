@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -25,12 +26,13 @@ def default_value(option: Option) -> Any:
     return read[option.name]
 
 
-def wrong_defaults(factory: Any, schema: Schema) -> list[str]:
+def wrong_defaults(factory: Any, schema: Schema, options: Mapping[str, Any]) -> list[str]:
     """What is wrong with a component's options, each in a sentence; empty when nothing is.
 
     Args:
         factory: The component.
         schema: Its options as codex-run reads them.
+        options: Those that it is checked with: a component may need one of two.
     """
     declared = dict(declared_options(factory, schema))
     problems = [
@@ -45,7 +47,10 @@ def wrong_defaults(factory: Any, schema: Schema) -> list[str]:
         given = {
             name: convert(default_value(schema.options[name]), schema.options[name].annotation) for name in declared
         }
-        problems += [f"{schema.declared.__name__} refuses its own defaults: {why}" for why in schema.complaints(given)]
+        problems += [
+            f"{schema.declared.__name__} refuses its own defaults: {why}"
+            for why in schema.complaints({**given, **_plain(options)})
+        ]
     return problems
 
 
@@ -108,3 +113,8 @@ def _parameters(factory: Any, schema: Schema) -> Iterator[tuple[str, tuple[Any, 
             unknown = item.annotation is item.empty or isinstance(item.annotation, str)
             default = _NO_DEFAULT if item.default is item.empty else item.default
             yield name, (Any if unknown else item.annotation, default)
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    # A test names folders of its own by paths, a config by text.
+    return {name: str(value) if isinstance(value, PurePath) else value for name, value in options.items()}

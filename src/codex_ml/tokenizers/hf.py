@@ -68,8 +68,8 @@ class HfTokenizerConfig:
             isinstance(self.tokenizer_name, str) and self.tokenizer_name.strip()
         ):
             raise ValueError(f"tokenizer.tokenizer_name must be a hub id or a folder, not {self.tokenizer_name!r}")
-        if self.tokenizer_name is not None and self.train_files:
-            raise ValueError(f"{_NEEDS}, and both are given")
+        if (self.tokenizer_name is None) == (not self.train_files):
+            raise ValueError(f"{_NEEDS}, and {'both are' if self.train_files else 'neither is'} given")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 told = " or ".join("null" if each is None else each for each in allowed)
@@ -120,10 +120,7 @@ def _options(config: dict[str, Any]) -> HfTokenizerConfig:
     known = [each.name for each in fields(HfTokenizerConfig)]
     if unknown := sorted(set(config) - set(known)):
         raise ValueError(f"tokenizer hf has no option {', '.join(unknown)}; it has {', '.join(known)}")
-    options = HfTokenizerConfig(**config)
-    if options.tokenizer_name is None and not options.train_files:
-        raise ValueError(f"{_NEEDS}, and neither is given")
-    return options
+    return HfTokenizerConfig(**config)
 
 
 def _trained(options: HfTokenizerConfig, chosen: dict[str, Any]) -> Any:

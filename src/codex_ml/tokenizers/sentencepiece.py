@@ -71,8 +71,8 @@ class SentencePieceConfig:
     truncation_side: Literal["left", "right"] = field(default="right", metadata={"help": "Where longer texts are cut."})
 
     def __post_init__(self) -> None:
-        if self.model_file and self.train_files:
-            raise ValueError(f"{_NEEDS}, and both are given")
+        if bool(self.model_file) == bool(self.train_files):
+            raise ValueError(f"{_NEEDS}, and {'both are' if self.train_files else 'neither is'} given")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"tokenizer.{name} must be {', '.join(allowed)}, not {getattr(self, name)!r}")
@@ -141,10 +141,7 @@ def _options(config: dict[str, Any]) -> SentencePieceConfig:
     known = [each.name for each in fields(SentencePieceConfig)]
     if unknown := sorted(set(config) - set(known)):
         raise ValueError(f"tokenizer sentencepiece has no option {', '.join(unknown)}; it has {', '.join(known)}")
-    options = SentencePieceConfig(**config)
-    if not options.model_file and not options.train_files:
-        raise ValueError(f"{_NEEDS}, and neither is given")
-    return options
+    return SentencePieceConfig(**config)
 
 
 def _version() -> dict[str, str]:
