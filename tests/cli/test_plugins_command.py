@@ -211,11 +211,13 @@ def test_without_a_command_the_way_on_is_told(capsys):
     assert main(["--help"]) == 0
 
 
-def test_an_option_that_must_be_given_is_shown_as_such(codex_ml):
-    _, out, _ = codex_ml("show", "hf")
-    assert "(required)" in next(line for line in out.splitlines() if "tokenizer_name" in line)
-    (told,) = json.loads(codex_ml("show", "hf", "--format", "json")[1])
-    assert [each["name"] for each in told["options"] if each["required"]] == ["tokenizer_name"]
+def test_an_option_that_must_be_given_is_shown_as_such(codex_ml, site):
+    modules = {"needy_cli": "def needy(config, *, file: str, size: int = 3): ..."}
+    write_plugin(site, "needy", modules=modules, entry_points={"tokenizers": {"needy": "needy_cli:needy"}})
+    _, out, _ = codex_ml("show", "needy")
+    assert "(required)" in next(line for line in out.splitlines() if " file " in line)
+    (told,) = json.loads(codex_ml("show", "needy", "--format", "json")[1])
+    assert [each["name"] for each in told["options"] if each["required"]] == ["file"]
 
 
 def test_a_warning_is_one_line_of_the_commands_own(tmp_path):

@@ -9,6 +9,8 @@ from importlib import metadata
 import pytest
 import yaml
 
+from plugin_package import write_plugin
+
 
 def process(*arguments, cwd=None, **environment):
     return subprocess.run(
@@ -98,11 +100,13 @@ def test_a_part_that_is_not_there_is_told(codex_run):
         ]
 
 
-def test_a_config_with_mistakes_can_be_shown(codex_run):
-    ended = codex_run("--cfg", "job", "trainer.lr=fast", "tokenizer=hf")
+def test_a_config_with_mistakes_can_be_shown(codex_run, site):
+    modules = {"needy_app": "def needy(config, *, file: str): ..."}
+    write_plugin(site, "needy", modules=modules, entry_points={"tokenizers": {"needy": "needy_app:needy"}})
+    ended = codex_run("--cfg", "job", "trainer.lr=fast", "tokenizer=needy")
     assert ended.code == 0
     config = yaml.safe_load(ended.out)
-    assert (config["trainer"]["lr"], config["tokenizer"]["tokenizer_name"]) == ("fast", "???")
+    assert (config["trainer"]["lr"], config["tokenizer"]["file"]) == ("fast", "???")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def interval(key):
     [
         ("trainer.lr=interval(0,1)", interval("trainer.lr")),
         ("seed=range(0,0)", EMPTY),
-        ("data=glob(zz*)", "matches nothing, and so gives no job; the options: bbc_news, files"),
+        ("data=glob(zz*)", "matches nothing, and so gives no job; the options: bbc_news, chatterbot, django_de, files"),
         ("seed=glob(*)", "matches nothing: no group"),
         ("hydra.sweeper.max_batch_size=0", "'hydra.sweeper.max_batch_size' must be at least 1, not 0"),
     ],

@@ -18,9 +18,10 @@ from codex_ml.launch.data_files import SAMPLE, places, unreadable, with_samples
 from codex_ml.launch.declarations import declaration_of
 from codex_ml.launch.evaluation import unfit
 from codex_ml.launch.fitting import fitting
+from codex_ml.launch.nearest import nearest
 from codex_ml.launch.sources import Sources, ordered
 from codex_ml.launch.splits import splits
-from codex_ml.launch.validate import Choice, Values, nearest, validate
+from codex_ml.launch.validate import Choice, Values, validate
 from codex_ml.launch.versions import version_of
 from codex_ml.places import Place
 

@@ -14,9 +14,9 @@ from codex_ml import registries
 from codex_ml.errors import CodexError
 from codex_ml.launch.assembly import Component
 from codex_ml.launch.digests import file_digest, text_digest
+from codex_ml.launch.nearest import nearest
 from codex_ml.launch.paths import shown
 from codex_ml.launch.sample_files import sample_file
-from codex_ml.launch.validate import nearest
 from codex_ml.launch.versions import version_of
 from codex_ml.places import Place, Url, files_in, place_of
 

@@ -25,10 +25,11 @@ from codex_ml.launch import safety, wording
 from codex_ml.launch.config_source import split
 from codex_ml.launch.layers import Layer
 from codex_ml.launch.loader import Loader
+from codex_ml.launch.nearest import nearest
 from codex_ml.launch.paths import shown
 from codex_ml.launch.repository import Repository, UnreadableConfigError
 from codex_ml.launch.sources import Sources, line_of, line_of_choice, ordered
-from codex_ml.launch.validate import GLOBAL, nearest, validate
+from codex_ml.launch.validate import GLOBAL, validate
 
 __all__ = ["FAILURES", "Diagnosis"]
 

@@ -10,18 +10,19 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from codex_addons.errors import CodexAddonsError, closest
+from codex_addons.errors import CodexAddonsError
 from codex_ml import registries
 from codex_ml.errors import Problem
 from codex_ml.launch.annotations import type_name
 from codex_ml.launch.conversion import REQUIRED, ConversionError, convert
 from codex_ml.launch.declarations import declaration_of, loaded_declaration
+from codex_ml.launch.nearest import nearest
 from codex_ml.launch.nodes import nodes
 from codex_ml.launch.schema import Schema
 from codex_ml.launch.settings import Settings
 from codex_ml.launch.sources import Sources
 
-__all__ = ["GLOBAL", "Choice", "Values", "nearest", "validate"]
+__all__ = ["GLOBAL", "Choice", "Values", "validate"]
 
 _OPTIONAL = ("tokenizer",)
 GLOBAL = "# @package _global_"
@@ -63,12 +64,6 @@ class Values:
     settings: Settings
     choices: tuple[Choice, ...]
     wrong: frozenset[str] = frozenset()
-
-
-def nearest(name: str, candidates: Iterable[str], form: str = "{}") -> str:
-    """`; did you mean 'trainer.lr'?`, or nothing when no candidate is near."""
-    near = closest(name, list(candidates), 1)
-    return f"; did you mean '{form.format(near[0])}'?" if near else ""
 
 
 def validate(

@@ -27,8 +27,8 @@ from codex_addons.policy import refusal
 from codex_ml import registries
 from codex_ml.launch.annotations import said
 from codex_ml.launch.declarations import schema_of
+from codex_ml.launch.nearest import nearest
 from codex_ml.launch.nodes import nodes, written_out
-from codex_ml.launch.validate import nearest
 
 __all__ = ["is_unreadable", "misfits", "of_empty", "of_failure", "of_nobody", "of_syntax", "of_unknown_key", "unchosen"]
 
