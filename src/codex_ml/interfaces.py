@@ -200,6 +200,9 @@ class Context(Protocol):
         device: The torch device, as a string.
         folder: The run's folder.
         should_stop: True once somebody asked the run to end early.
+        best_step: The step at which the validation records were measured best; None as long as they weren't.
+        interrupted: True once the process was told to end. A trainer that says so with
+            `__codex_meta__["checkpoints"] = True` is given the time to end its step and save.
     """
 
     model: Any
@@ -210,9 +213,31 @@ class Context(Protocol):
     device: str
     folder: Path
     should_stop: bool
+    interrupted: bool
+    best_step: int | None
 
-    def batches(self, epoch: int, *, batch_size: int | None = None) -> Iterator[Batch]:
-        """The training batches of an epoch, on the device; their order depends on (seed, epoch) alone."""
+    def batches(
+        self,
+        epoch: int,
+        *,
+        batch_size: int | None = None,
+        start: int = 0,
+        by_length: bool = False,
+        workers: int = 0,
+    ) -> Iterator[Batch]:
+        """The training batches of an epoch, on the device, from batch `start` on.
+
+        Their order depends on (seed, epoch) alone. `by_length` puts records of like length together, `workers`
+        processes make batches ahead.
+        """
+        ...
+
+    def save(self, step: int, state: Mapping[str, Any], *, keep: int = 1) -> bool:
+        """Writes a checkpoint; `state` is what the trainer itself needs to go on. Returns whether it was written."""
+        ...
+
+    def restore(self) -> dict[str, Any] | None:
+        """Goes on from the newest checkpoint: returns the trainer's own state, or None at the beginning of a run."""
         ...
 
     def begin(self, total_steps: int) -> None:

@@ -10,7 +10,9 @@ from transformers import get_scheduler
 
 from codex_ml.errors import DataError, ModelError
 from codex_ml.interfaces import Batch
-from codex_ml.trainers.functional import FunctionalConfig, _optimizer, functional
+from codex_ml.trainers.functional import functional
+from codex_ml.trainers.optimizer import adamw
+from codex_ml.trainers.options import TrainerOptions
 from codex_ml.trainers.schedules import factor, warmup_length
 
 WIDTH, CLASSES = 6, 3
@@ -50,14 +52,23 @@ class Run:
         self.model = Net()
         self.task = Flat()
         self.train = range(records)
-        self.should_stop = False
+        self.device = "cpu"
+        self.should_stop = self.interrupted = False
+        self.best_step = None
         self.total = None
         self.events, self.rates, self.losses, self.weights = [], [], [], []
 
-    def batches(self, epoch, *, batch_size):
+    def save(self, step, state, *, keep):
+        self.events.append(("save", step))
+        return True
+
+    def restore(self):
+        return None
+
+    def batches(self, epoch, *, batch_size, start=0, by_length=False, workers=0):
         order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(epoch)).tolist()
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        for first in range(start * batch_size, len(order), batch_size):
+            rows = order[first : first + batch_size]
             labels = self.targets[rows]
             yield Batch(
                 {"features": self.features[rows]}, labels, [f"r{row}" for row in rows], int((labels >= 0).sum())
@@ -278,7 +289,7 @@ def test_a_batch_without_targets_changes_nothing_beside_others():
     for each in (run, reference):
         each.targets[:4] = -100
     batches = reference.batches
-    reference.batches = lambda epoch, batch_size: (
+    reference.batches = lambda epoch, batch_size, **_: (
         batch for batch in batches(epoch, batch_size=1) if batch.ids[0] not in empty
     )
     functional(run, epochs=1, batch_size=1, accumulate_steps=20, **PLAIN)
@@ -346,7 +357,7 @@ def test_no_records_is_an_error():
 )
 def test_an_option_out_of_range_is_named(option, value):
     with pytest.raises(ValueError, match=rf"^trainer\.{option} must be"):
-        FunctionalConfig(**{option: value})
+        TrainerOptions(**{option: value})
 
 
 def test_all_wrong_options_are_told_at_once():
@@ -356,13 +367,13 @@ def test_all_wrong_options_are_told_at_once():
 
 def test_every_option_has_a_help_line():
     assert functional.__codex_api__ == "v1"
-    assert functional.__codex_config__ is FunctionalConfig
-    assert all(each.metadata["help"] for each in fields(FunctionalConfig))
+    assert functional.__codex_config__ is TrainerOptions
+    assert all(each.metadata["help"] for each in fields(TrainerOptions))
 
 
 def test_the_optimizer_is_fused_and_spares_biases_and_norms():
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
-    optimizer = _optimizer(model, FunctionalConfig(weight_decay=0.3))
+    optimizer = adamw(model, lr=5e-5, weight_decay=0.3)
     assert all(group["fused"] for group in optimizer.param_groups)
     decays = {id(each): group["weight_decay"] for group in optimizer.param_groups for each in group["params"]}
     assert [decays[id(each)] for each in model.parameters()] == [0.3, 0.0, 0.0, 0.0]

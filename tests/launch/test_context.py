@@ -32,7 +32,7 @@ def test_components_are_built_in_one_order_whatever_is_asked_for_first(context):
         built.append("model")
         return tiny_model(config)
 
-    for ask in ("model", "tokenizer", "train", "task", "head"):
+    for ask in ("model", "tokenizer", "train", "task"):
         built.clear()
         run = context(
             task=component("task", "t", Task, max_length=8),
@@ -172,7 +172,7 @@ def test_a_token_id_beyond_the_embedding_is_refused_where_the_tokenizer_has_no_s
 
 def test_the_trial_leaves_model_and_random_state_alone(context):
     run = context()
-    _ = run._built, run.tokenizer
+    _ = run.parts._built, run.tokenizer
     seed_everything(0, "x")
     expected = torch.rand(1)
     seed_everything(0, "x")
@@ -191,7 +191,7 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(context):
     assert ids(context(), 0) == first
     assert ids(run, 1) != first != ids(context(seed=1), 0)
     flat = [each for batch in first for each in batch]
-    assert sorted(flat) == sorted(record["id"] for record in run.splits["train"])
+    assert sorted(flat) == sorted(record["id"] for record in run.parts.splits["train"])
     order = np.random.Generator(np.random.PCG64([0, 0])).permutation(40)
     assert flat == [run.train[int(index)]["id"] for index in order]
     assert [len(batch) for batch in ids(run, 0, batch_size=16)] == [16, 16, 8]
@@ -216,7 +216,7 @@ def test_evaluations_change_nothing_in_what_is_learnt(context):
 
     def weights(**options):
         run = context(callbacks=Callbacks(extra=[Greedy()]))
-        run.prepare()
+        run.parts.prepare()
         return train(run, **options)
 
     without, often = weights(), weights(evaluate_every=1)
@@ -248,7 +248,7 @@ def test_a_metric_that_the_task_cannot_feed_is_refused_before_anything_is_built(
     ppl = component("metric", "ppl", len, meta={"input": "logprobs"})
     bleu = component("metric", "bleu", len, meta={"input": "text"})
     with pytest.raises(ConfigError) as told:
-        context(metrics=(ppl, ACCURACY, bleu), model=model_of(pytest.fail)).prepare()
+        context(metrics=(ppl, ACCURACY, bleu), model=model_of(pytest.fail)).parts.prepare()
     assert len(told.value.problems) == 2
 
 
@@ -256,7 +256,7 @@ def test_bad_validation_records_are_found_before_training(context, tmp_path):
     run = context()
     (tmp_path / "validation.jsonl").write_text('{"text": "x", "label": "unheard of"}\n')
     with pytest.raises(DataError, match="unheard of"):
-        run.prepare()
+        run.parts.prepare()
 
 
 def test_whoever_asks_stops_the_run(context):
@@ -287,7 +287,7 @@ def test_a_metric_that_the_labels_do_not_fit_is_told_before_the_model_is_built(c
     metrics = (component("metric", "picky", picky), component("metric", "shaky", shaky), ACCURACY)
     run = context(metrics=metrics, model=model_of(pytest.fail))
     with pytest.raises(ConfigError, match=r"metric=picky .* asked about the labels .*: needs numbers, not 'sport'"):
-        run.prepare()
+        run.parts.prepare()
 
 
 def test_a_model_that_is_partly_elsewhere_is_moved_as_a_whole():
@@ -311,6 +311,6 @@ def test_training_examples_know_their_epoch(context):
     made = context(task=component("task", "watching", Watching, max_length=16))
     for epoch in range(2):
         list(made.batches(epoch, batch_size=40))
-    made.measure("test")
+    made.parts.measure("test")
     # The first is the trial's.
     assert seen[1:] == [{0}, {1}, "evaluation", "evaluation"][:3] + ["evaluation"] * (len(seen) - 4)

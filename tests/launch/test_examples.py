@@ -25,7 +25,7 @@ def test_examples_are_tokenised_once_for_the_same_content(context, tmp_path, mon
     again = context(seed=3)
     assert list(again.train) == examples
     assert len(built) == 1
-    assert again.counts()["train"] == {"records": 40, "skipped": 0}
+    assert again.parts.counts()["train"] == {"records": 40, "skipped": 0}
 
 
 def changed_data(**changes):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from codex_ml.launch.assembly import Assembly, Component
 from codex_ml.launch.export import WEIGHTS_FILE, read_weights, write_weights
 
 __all__ = ["Best", "direction", "objective_metric"]
+
+# Its name in a checkpoint.
+_KEPT = "best.safetensors"
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +50,6 @@ class Best:
         self.step: int | None = None
         self.value: float | None = None
         self._metric = metric
-        # Of an attempt that was cut off: it must not be taken for this one's.
-        self.path.unlink(missing_ok=True)
 
     def offer(self, model: Any, metrics: Mapping[str, float], *, step: int) -> bool:
         """Keeps the model's weights if they are better than those kept.
@@ -76,9 +79,31 @@ class Best:
             return True
         return value > self.value if direction(self._metric) else value < self.value
 
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Puts the weights kept into a checkpoint's folder; returns what `load` needs beside them."""
+        if self.step is not None:
+            _same_file(self.path, folder / _KEPT)
+        return {"step": self.step, "value": self.value}
+
+    def load(self, folder: Path, state: Mapping[str, Any]) -> None:
+        """Takes up what `save` left in a checkpoint's folder."""
+        self.step, self.value = state["step"], state["value"]
+        self.path.unlink(missing_ok=True)
+        if self.step is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _same_file(folder / _KEPT, self.path)
+
     def restore(self, model: Any) -> bool:
         """Loads the weights kept into the model; returns whether there were any."""
         if self.step is None:
             return False
         read_weights(model, self.path)
         return True
+
+
+def _same_file(source: Path, target: Path) -> None:
+    """The file under another name: neither is ever written to, only replaced."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from codex_ml.errors import CodexError
@@ -54,6 +54,22 @@ class Callbacks:
     def should_stop(self) -> bool:
         """Whether one of them asks the run to end early, by an attribute `should_stop` that is True."""
         return any(getattr(callback, "should_stop", None) is True for _, callback in self._callbacks)
+
+    def state(self) -> dict[str, Any]:
+        """What each plugin that has a method `state` needs to go on, by its key."""
+        kept: dict[str, Any] = {}
+        for plugin, callback in self._callbacks:
+            if plugin is not None and hasattr(callback, "state") and hasattr(callback, "load_state"):
+                with blame(plugin, "in state"):
+                    kept[plugin.key] = callback.state()
+        return kept
+
+    def load_state(self, kept: Mapping[str, Any]) -> None:
+        """Gives each plugin back what its `state` returned."""
+        for plugin, callback in self._callbacks:
+            if plugin is not None and plugin.key in kept:
+                with blame(plugin, "in load_state"):
+                    callback.load_state(kept[plugin.key])
 
     def emit(self, event: str, *arguments: Any, failing: bool = False) -> None:
         """Calls the method of this name of every callback that has it.

@@ -1,43 +1,30 @@
-"""What a trainer works with, each part built when it is first asked for."""
+"""What a trainer works with: a run's parts, and everything that it says, keeps and saves."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from codex_ml.errors import CodexError, ConfigError, ModelError, Problem
 from codex_ml.interfaces import Batch, Example, Task
-from codex_ml.launch.assembly import Assembly, Component
+from codex_ml.launch.assembly import Assembly
+from codex_ml.launch.batches import batches, chunks, lengths_of
 from codex_ml.launch.best import Best, objective_metric
-from codex_ml.launch.blame import blame, label
-from codex_ml.launch.building import NO_TOKENIZER, build_model, build_tokenizer, resolve_device, vocabulary
 from codex_ml.launch.callbacks import Callbacks
-from codex_ml.launch.evaluation import Scores, input_of, measure, refusals, unfit
-from codex_ml.launch.examples import examples_of
-from codex_ml.launch.left_out import QUARANTINE_FILE, Quarantine
+from codex_ml.launch.parts import Parts
 from codex_ml.launch.record import MetricsLog
-from codex_ml.launch.seeding import seed_everything, undisturbed
-from codex_ml.launch.splits import Split, splits
-from codex_ml.launch.trial import trial
+from codex_ml.launch.resumption import Resumption
+from codex_ml.launch.seeding import undisturbed
+from codex_ml.launch.termination import Termination
 
 __all__ = ["RunContext"]
 
-BATCH_SIZE = 16
-
-logger = logging.getLogger(__name__)
-
 
 class RunContext:
-    """A run's parts, as `codex_ml.interfaces.Context` has them.
-
-    Whatever is asked for first, they are built in one order: task, records, `task.fit`, the named tokenizer, the model,
-    the trial; and each right after seeding from (seed, kind).
+    """A run, as `codex_ml.interfaces.Context` shows it to a trainer.
 
     Attributes:
-        assembly: The run's parts by name.
+        parts: What it is made of, each built when it is first asked for.
         folder: The run's folder.
         seed: The run's seed.
         callbacks: Who is told what happens.
@@ -45,10 +32,20 @@ class RunContext:
         step: The last step that was told of.
         began: Whether `begin` was called.
         evaluated: Whether the validation records were measured.
+        resumption: The checkpoints, and where the run was continued.
+        metrics_log: `metrics.jsonl`.
     """
 
-    def __init__(self, assembly: Assembly, folder: Path, *, callbacks: Callbacks | None = None) -> None:
-        self.assembly = assembly
+    def __init__(
+        self,
+        assembly: Assembly,
+        folder: Path,
+        *,
+        callbacks: Callbacks | None = None,
+        termination: Termination | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.parts = Parts(assembly, folder)
         self.folder = Path(folder)
         self.seed = assembly.seed
         self.callbacks = callbacks or Callbacks()
@@ -56,194 +53,92 @@ class RunContext:
         self.step = 0
         self.began = False
         self.evaluated = False
-        self._log = MetricsLog(self.folder)
-        self._examples: dict[str, Sequence[Example]] = {}
+        self.resumption = Resumption(self.folder, resume=resume)
+        self.metrics_log = MetricsLog(self.folder, fresh=not self.resumption.possible)
+        self._termination = termination or Termination()
         self._stop = False
 
-    @cached_property
-    def splits(self) -> dict[str, Split]:
-        """The splits by name."""
-        return splits(self.assembly, self._unfitted, Quarantine(self.folder))
+    @property
+    def model(self) -> Any:
+        """The model on its device."""
+        return self.parts.model
 
-    @cached_property
-    def _unfitted(self) -> Any:
-        component = self.assembly.task
-        seed_everything(self.seed, "task")
-        with blame(component):
-            return component.factory(**component.options)
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer."""
+        return self.parts.tokenizer
 
-    @cached_property
-    def task_state(self) -> dict[str, Any]:
-        """What the task learnt from the training records."""
-        with blame(self.assembly.task, "on fitting the training records"):
-            state = self._unfitted.fit(self.splits["train"])
-        if not isinstance(state, Mapping | None):
-            raise CodexError(f"{label(self.assembly.task)}: fit returned a {type(state).__name__}, not a dict")
-        return dict(state or {})
-
-    @cached_property
+    @property
     def task(self) -> Task:
         """The task, fitted."""
-        _ = self.task_state
-        return self._unfitted
+        return self.parts.task
 
-    @cached_property
+    @property
     def device(self) -> str:
         """The torch device."""
-        return resolve_device(self.assembly.model)
-
-    @cached_property
-    def _named_tokenizer(self) -> Any:
-        component = self.assembly.tokenizer
-        _ = self.task
-        if component is None:
-            return None
-        seed_everything(self.seed, "tokenizer")
-        return build_tokenizer(component)
-
-    @cached_property
-    def head(self) -> dict[str, Any]:
-        """What the model is asked to provide."""
-        with blame(self.assembly.task):
-            head = dict(self.task.head())
-        return head | vocabulary(self._named_tokenizer)
-
-    @cached_property
-    def _built(self) -> tuple[Any, Any]:
-        head = self.head
-        seed_everything(self.seed, "model")
-        return build_model(self.assembly.model, head=head, device=self.device)
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        """The named tokenizer, or the one that the model's factory made.
-
-        Raises:
-            ModelError: There is neither.
-        """
-        tokenizer = self._built[1] if self._named_tokenizer is None else self._named_tokenizer
-        if tokenizer is None:
-            raise ModelError(NO_TOKENIZER.format(model=label(self.assembly.model)))
-        return tokenizer
-
-    @cached_property
-    def model(self) -> Any:
-        """The model on its device, after a trial with one record.
-
-        Raises:
-            ModelError: It doesn't fit the task or the tokenizer.
-        """
-        model, parts = self._built[0], self.assembly
-        with undisturbed():
-            trial(
-                self.splits["train"],
-                task=self.task,
-                task_component=parts.task,
-                model=model,
-                model_component=parts.model,
-                tokenizer=self.tokenizer,
-                device=self.device,
-            )
-        return model
+        return self.parts.device
 
     @property
     def train(self) -> Sequence[Example]:
         """The training examples."""
-        return self.examples("train")
+        return self.parts.examples("train")
 
-    def examples(self, split: str) -> Sequence[Example]:
-        """The examples of a split that the run has."""
-        if split not in self._examples:
-            # What tokenising draws, once and never again with a warm cache, must not shift what training draws.
-            with undisturbed():
-                self._examples[split] = examples_of(
-                    self.splits[split],
-                    self.assembly,
-                    task=self.task,
-                    task_state=self.task_state,
-                    tokenizer=self.tokenizer,
-                )
-                # A warm cache is no reading of the records; their number is told nevertheless.
-                self.splits[split].count()
-                self._tell_skipped(self.splits[split])
-        return self._examples[split]
-
-    def _tell_skipped(self, split: Split) -> None:
-        if split.skipped:
-            kept = f"; they are in {QUARANTINE_FILE}" if (self.folder / QUARANTINE_FILE).exists() else ""
-            rows = "row" if split.skipped == 1 else "rows"
-            logger.warning(
-                "%s: %d %s left out, the first: %s%s", split.name, split.skipped, rows, split.first_skipped, kept
-            )
-
-    def input_of(self, metric: Component) -> str:
-        """Which of the task's outputs a metric of the run scores."""
-        return input_of(metric, self._unfitted)
-
-    def counts(self) -> dict[str, dict[str, int | None]]:
-        """The `records` of each split and its `skipped` rows; None where they were not read to the end."""
-        # Not built by the question: it is asked of failed runs as well.
-        found: dict[str, Split] = vars(self).get("splits", {})
-        return {name: {"records": split.records, "skipped": split.skipped} for name, split in found.items()}
-
-    def prepare(self) -> None:
-        """Builds everything, so that what is wrong is found before training.
-
-        Raises:
-            ConfigError: The task cannot feed a metric.
-            CodexError: What building each part raises.
-        """
-        misfits = [unfit(metric, self._unfitted) for metric in self.assembly.metrics]
-        if problems := [Problem(why) for why in misfits if why]:
-            raise ConfigError(problems)
-        told = refusals(self.assembly.metrics, self._unfitted, self.task_state.get("labels"))
-        if problems := [Problem(why) for why in told]:
-            raise ConfigError(problems)
-        _ = self.model
-        for name in self.splits:
-            if name == "train" or self.assembly.metrics:
-                self.examples(name)
-
-    @property
-    def batch_size(self) -> int:
-        """The trainer's own option `batch_size`, else 16."""
-        return self.assembly.trainer.options.get("batch_size") or BATCH_SIZE
-
-    def batches(self, epoch: int, *, batch_size: int | None = None) -> Iterator[Batch]:
+    def batches(
+        self,
+        epoch: int,
+        *,
+        batch_size: int | None = None,
+        start: int = 0,
+        by_length: bool = False,
+        workers: int = 0,
+    ) -> Iterator[Batch]:
         """The training batches of an epoch, on the device; the last may be short.
 
         Args:
             epoch: Which one, from 0.
-            batch_size: Records a batch; `self.batch_size` when left out.
+            batch_size: Records a batch; the trainer's own option when left out.
+            start: How many batches to leave out at the beginning, which costs nothing.
+            by_length: Whether records of like length stand together.
+            workers: Processes that make batches ahead.
         """
-        import numpy as np
-
-        model, examples, size = self.model, self.train, batch_size or self.batch_size
+        model, examples, size = self.model, self.train, batch_size or self.parts.batch_size
         del model  # asked for so that the trial comes before the first batch
-        # A seed below 0 is none for PCG64.
-        order = np.random.Generator(np.random.PCG64([self.seed % 2**64, epoch])).permutation(len(examples))
-        for start in range(0, len(order), size):
-            # A task may see each example differently in each epoch, and draws nothing for it.
-            chunk = [{**examples[int(index)], "epoch": epoch} for index in order[start : start + size]]
-            yield self.task.collate(chunk, self.tokenizer, train=True).to(self.device)
+        lengths = lengths_of(examples) if by_length else None
+        picked = chunks(len(examples), seed=self.seed, epoch=epoch, size=size, lengths=lengths)[start:]
+        made = batches(examples, picked, task=self.task, tokenizer=self.tokenizer, epoch=epoch, workers=workers)
+        for batch in made:
+            yield batch.to(self.device)
 
-    def measure(self, split: str, *, errors: bool = False) -> Scores:
-        """The metrics of a split, and with `errors` how far each may be off; the model's mode stays as it is."""
-        return measure(
-            self.assembly.metrics,
-            self.examples(split),
-            task=self.task,
-            task_component=self.assembly.task,
-            model=self.model,
-            tokenizer=self.tokenizer,
-            device=self.device,
-            batch_size=2 * self.batch_size,
-            seed=self.seed if errors else None,
-        )
-
-    def restore(self) -> bool:
+    def restore_best(self) -> bool:
         """Loads the best weights so far into the model; returns whether there were any."""
         return self.best.restore(self.model)
+
+    def save(self, step: int, state: Mapping[str, Any], *, keep: int = 1) -> bool:
+        """Writes a checkpoint of everything that the run depends on, and of the trainer's own state.
+
+        Args:
+            step: The step it is of.
+            state: What the trainer needs to go on: a nest of mappings, lists, tensors and plain values.
+            keep: How many checkpoints to keep.
+
+        Returns:
+            Whether it was written; it isn't on a disk that is full, and the run goes on.
+        """
+        return self.resumption.save(self, step, state, keep=keep)
+
+    def restore(self) -> dict[str, Any] | None:
+        """Puts the run back where its newest complete checkpoint was written.
+
+        Returns:
+            The trainer's own state, as it was given to `save`; None where the run starts from the beginning.
+
+        Raises:
+            CodexError: The checkpoint's files were changed.
+        """
+        state = self.resumption.restore(self)
+        if state is not None:
+            self.step, self.evaluated = self.resumption.step or 0, self.resumption.evaluated
+        return state
 
     def evaluate(self, *, step: int) -> dict[str, float]:
         """Measures the validation records, logs it as `validation/<metric>` and keeps the best weights.
@@ -252,10 +147,10 @@ class RunContext:
             The metrics by key; empty when there are no validation records or no metrics.
         """
         self.step = max(self.step, step)
-        if "validation" not in self.splits or not self.assembly.metrics:
+        if "validation" not in self.parts.splits or not self.parts.assembly.metrics:
             return {}
         with undisturbed():
-            metrics = self.measure("validation").values
+            metrics = self.parts.measure("validation").values
             self.evaluated = True
             self.best.offer(self.model, metrics, step=step)
             self.report("validation", metrics, step=step)
@@ -269,7 +164,7 @@ class RunContext:
     def log(self, values: Mapping[str, float], *, step: int) -> None:
         """Writes a line to `metrics.jsonl` and tells the plugins."""
         numbers = {name: float(value) for name, value in values.items()}
-        self._log.write(step, numbers)
+        self.metrics_log.write(step, numbers)
         self.callbacks.emit("on_log", step, numbers)
 
     def begin(self, total_steps: int) -> None:
@@ -283,9 +178,19 @@ class RunContext:
         self.callbacks.emit("on_step", step, records, values)
 
     @property
+    def best_step(self) -> int | None:
+        """The step of the best weights so far; None where there are none."""
+        return self.best.step
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the process was told to end (Ctrl-C, SIGTERM), and waits for the step at hand to be done."""
+        return self._termination.asked is not None
+
+    @property
     def should_stop(self) -> bool:
-        """Whether anybody asked the run to end early: a plugin by an attribute of this name, or who sets it here."""
-        return self._stop or self.callbacks.should_stop
+        """Whether to end early: interrupted, or asked by a plugin's attribute of this name, or by who sets it here."""
+        return self._stop or self.interrupted or self.callbacks.should_stop
 
     @should_stop.setter
     def should_stop(self, value: bool) -> None:
@@ -293,4 +198,4 @@ class RunContext:
 
     def close(self) -> None:
         """Closes `metrics.jsonl`."""
-        self._log.close()
+        self.metrics_log.close()

@@ -5,23 +5,21 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from numbers import Real
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from codex_ml.errors import CodexError, ConfigError, DataError, RunInterrupted
 from codex_ml.launch.assembly import Assembly
-from codex_ml.launch.best import direction
 from codex_ml.launch.blame import blame, is_unexpected, label
 from codex_ml.launch.callbacks import Callbacks
 from codex_ml.launch.context import RunContext
 from codex_ml.launch.digests import place_digest
-from codex_ml.launch.evaluation import Scores
 from codex_ml.launch.export import export
 from codex_ml.launch.paths import shown
-from codex_ml.launch.provenance import components_record, environment_record, git_record, signature
-from codex_ml.launch.record import RunRecord
+from codex_ml.launch.provenance import components_record, environment_record, git_record
+from codex_ml.launch.record import RunRecord, read
+from codex_ml.launch.results import measured, own_metrics
 from codex_ml.launch.seeding import seed_everything
 from codex_ml.launch.termination import Terminated, Termination
 
@@ -49,7 +47,7 @@ def execute(assembly: Assembly, *, folder: Path, run_id: str, callbacks: Iterabl
         CodexError: Anything else that went wrong, named; the record says `failed`, the traceback is in `run.log`.
     """
     with Termination() as termination:
-        run = _begun(assembly, Path(folder), run_id)
+        run = _begun(assembly, Path(folder), run_id, termination)
         try:
             run.start(callbacks)
             run.work()
@@ -65,9 +63,9 @@ def execute(assembly: Assembly, *, folder: Path, run_id: str, callbacks: Iterabl
             run.close()
 
 
-def _begun(assembly: Assembly, folder: Path, run_id: str) -> _Run:
+def _begun(assembly: Assembly, folder: Path, run_id: str, termination: Termination) -> _Run:
     try:
-        return _Run(assembly, folder, run_id)
+        return _Run(assembly, folder, run_id, termination)
     except KeyboardInterrupt as error:
         raise _told(error) from error
 
@@ -75,9 +73,14 @@ def _begun(assembly: Assembly, folder: Path, run_id: str) -> _Run:
 class _Run:
     """The steps of a run, and what its record says after each."""
 
-    def __init__(self, assembly: Assembly, folder: Path, run_id: str) -> None:
+    def __init__(self, assembly: Assembly, folder: Path, run_id: str, termination: Termination) -> None:
         self.assembly = assembly
         self.folder = folder
+        self.termination = termination
+        held = read(folder) or {}
+        # A checkpoint is only good for the very run that wrote it.
+        self.resume = held.get("run_id") == run_id
+        self.continued = list(held.get("resumed_from") or ()) if self.resume else []
         self.callbacks = Callbacks()
         self.context: RunContext | None = None
         self.ended = False
@@ -89,6 +92,7 @@ class _Run:
             components=components_record(assembly),
             environment=environment_record(),
             git=git_record(),
+            resumed_from=self.continued,
         )
 
     def start(self, callbacks: Iterable[object]) -> None:
@@ -102,29 +106,35 @@ class _Run:
 
     def work(self) -> None:
         """Everything between the first record and the last."""
-        self.context = context = RunContext(self.assembly, self.folder, callbacks=self.callbacks)
-        context.prepare()
-        self.record.note(task_state=context.task_state, device=context.device)
+        self.context = context = RunContext(
+            self.assembly, self.folder, callbacks=self.callbacks, termination=self.termination, resume=self.resume
+        )
+        context.parts.prepare()
+        self.record.note(task_state=context.parts.task_state, device=context.device)
         own = self._train(context)
-        if context.restore() and context.best.step != context.step:
+        if context.restore_best() and context.best.step != context.step:
             logger.info("the model is that of step %s, the best on the validation records", context.best.step)
-        self.record.note(**_measured(context, own))
+        self.record.note(**measured(context, own))
         export(
             self.folder / "model",
             assembly=self.assembly,
             model=context.model,
             tokenizer=context.tokenizer,
-            task_state=context.task_state,
-            head=context.head,
+            task_state=context.parts.task_state,
+            head=context.parts.head,
         )
 
     def _train(self, context: RunContext) -> dict[str, float]:
         trainer = self.assembly.trainer
         seed_everything(self.assembly.seed, "trainer")
+        # One that saves where it stands does so at a signal, and looks for it after each step.
+        patient = self.termination.deferred() if trainer.meta.get("checkpoints") else nullcontext()
         try:
-            with blame(trainer, among=self.assembly.parts):
+            with patient, blame(trainer, among=self.assembly.parts):
                 result = trainer.factory(context, **trainer.options)
-            own = _own_metrics(result, label(trainer))
+            if self.termination.asked is not None:
+                raise self.termination.asked
+            own = own_metrics(result, label(trainer))
         except BaseException:
             if context.began:
                 self.callbacks.emit("on_train_end", failing=True)
@@ -137,6 +147,8 @@ class _Run:
         """Writes the last record of a run in which all went well."""
         self._count_records()
         final = self.record.finish("completed", error=None)
+        if self.context is not None and not self.assembly.trainer.options.get("keep_last"):
+            self.context.resumption.clear()
         self._end(final)
         return final
 
@@ -166,8 +178,10 @@ class _Run:
     def _count_records(self) -> None:
         if self.context is None:
             return
+        step = self.context.resumption.step
+        self.record.note(resumed_from=[*self.continued, *([] if step is None else [step])])
         data = self.record.fields.get("data", {})
-        counts = self.context.counts()
+        counts = self.context.parts.counts()
         self.record.note(data={name: {**told, **counts.get(name, {})} for name, told in data.items()})
 
     def close(self) -> None:
@@ -182,7 +196,7 @@ def _told(error: BaseException) -> CodexError:
         return error
     if isinstance(error, KeyboardInterrupt):
         cause = "SIGTERM" if isinstance(error, Terminated) else "Ctrl-C"
-        return RunInterrupted(f"the run was interrupted ({cause}); the same command runs it again")
+        return RunInterrupted(f"the run was interrupted ({cause}); the same command goes on from its last checkpoint")
     return CodexError(f"{type(error).__name__}: {error}")
 
 
@@ -229,67 +243,3 @@ def _data_record(assembly: Assembly) -> dict[str, Any]:
         if aside:
             told[name]["fraction"] = part
     return told
-
-
-def _own_metrics(result: Any, trainer: str) -> dict[str, float]:
-    """The metrics in what a trainer returned."""
-    if result is not None and not isinstance(result, Mapping):
-        raise CodexError(f"{trainer} returned a {type(result).__name__}; a trainer returns a mapping or None")
-    metrics = (result or {}).get("metrics") or {}
-    if not isinstance(metrics, Mapping):
-        raise CodexError(
-            f"{trainer} returned metrics as a {type(metrics).__name__}, not as a mapping of names to floats"
-        )
-    for name, value in metrics.items():
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise CodexError(f"{trainer} returned the metric {name}={value!r}; it must be a float")
-    return {str(name): float(value) for name, value in metrics.items()}
-
-
-def _measured(context: RunContext, own: Mapping[str, float]) -> dict[str, Any]:
-    """The record's metrics: those of the final split, and whatever the trainer measured besides.
-
-    Args:
-        context: The run, with the weights that are to be measured.
-        own: The trainer's own metrics; of the same name as one of the run's, the run's counts.
-    """
-    parts = context.assembly
-    split = next((name for name in ("test", "validation") if name in context.splits), None)
-    scores = context.measure(split, errors=True) if split and parts.metrics else Scores()
-    measured = scores.values
-    # What the validation records gave was told when the trainer asked for it, where it did.
-    if split and measured and (split == "test" or not context.evaluated):
-        context.report(split, measured, step=context.step)
-    info: dict[str, Any] = {}
-    for metric in parts.metrics:
-        if metric.key in measured:
-            told = {"greater_is_better": direction(metric), "scale": metric.meta.get("scale")}
-            info[metric.key] = {
-                **told,
-                "input": context.input_of(metric),
-                "split": split,
-                "standard_error": scores.errors.get(metric.key),
-                "signature": signature(metric),
-            }
-    unknown = {"greater_is_better": None, "scale": None, "input": None, "standard_error": None}
-    signed = f"{parts.trainer.name}|{parts.trainer.entry.distribution}:{parts.trainer.entry.version}"
-    for name in own.keys() - measured.keys():
-        info[name] = {**unknown, "split": "train", "signature": signed}
-    metrics = {**measured, **{name: value for name, value in own.items() if name not in measured}}
-    return {
-        "metrics": metrics,
-        "metric_info": info,
-        "objective": _objective(parts.objective, metrics, info),
-        "best": {"step": context.best.step, "value": context.best.value} if context.best.step is not None else None,
-    }
-
-
-def _objective(name: str | None, metrics: Mapping[str, float], info: Mapping[str, Any]) -> dict[str, Any] | None:
-    name = name or next(iter(metrics), None)
-    if name is None:
-        return None
-    if name not in metrics:
-        known = ", ".join(metrics) or "none"
-        logger.warning("objective=%s is no metric of this run, which has %s", name, known)
-    better = info.get(name, {}).get("greater_is_better")
-    return {"name": name, "value": metrics.get(name), "greater_is_better": better}

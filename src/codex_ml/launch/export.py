@@ -17,6 +17,7 @@ import orjson
 
 from codex_ml.errors import CodexError, ModelError
 from codex_ml.launch.assembly import Assembly
+from codex_ml.launch.checkpoints import clear_partial
 from codex_ml.launch.provenance import component_record
 from codex_ml.launch.record import RECORD_FILE, sync_folder
 
@@ -46,6 +47,7 @@ def clear_leftovers(folder: Path) -> None:
             if _CUT_FOLDER.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
         _remove_files(folder, _CUT_RECORD)
+    clear_partial(folder)
     _remove_files(folder / "checkpoints" / "best", _CUT_WEIGHTS)
 
 

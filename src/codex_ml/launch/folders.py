@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from codex_ml.errors import CodexError, ConfigError, Problem
 from codex_ml.launch import record
+from codex_ml.launch.checkpoints import Checkpoints
 from codex_ml.launch.paths import shown
 
 __all__ = ["choose", "finished", "locked", "name_of"]
@@ -56,7 +57,7 @@ def choose(folder: Path, run_id: str, resume: str, *, given: bool, make: bool = 
                 )
             ]
         )
-    if resume == "must" and finished(folder, run_id) is None:
+    if resume == "must" and finished(folder, run_id) is None and not resumable(folder, run_id):
         raise ConfigError([Problem(f"there is nothing to resume in {shown(folder)}", "run.resume=must")])
     if resume == "never":
         folder = _free(folder)
@@ -91,6 +92,12 @@ def finished(folder: Path, run_id: str) -> dict[str, Any] | None:
     """The record of the run in a folder if it is this one and done, else None."""
     held = record.read(folder)
     return held if held and held.get("run_id") == run_id and held.get("status") == "completed" else None
+
+
+def resumable(folder: Path, run_id: str) -> bool:
+    """Whether the run in a folder is this one, and has a checkpoint to go on from."""
+    held = record.read(folder)
+    return bool(held and held.get("run_id") == run_id and Checkpoints(folder).newest())
 
 
 def _free(folder: Path) -> Path:

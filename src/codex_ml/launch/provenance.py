@@ -12,7 +12,7 @@ from typing import Any
 from codex_ml.launch.assembly import Assembly, Component
 from codex_ml.launch.versions import version_of
 
-__all__ = ["component_record", "components_record", "environment_record", "git_record", "signature"]
+__all__ = ["component_record", "components_record", "cpu_model", "environment_record", "git_record", "signature"]
 
 # A tree's own configuration may name programs for these.
 _SETTINGS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
@@ -73,12 +73,13 @@ def environment_record() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpu": {"model": _cpu_model(), "count": os.cpu_count()},
+        "cpu": {"model": cpu_model(), "count": os.cpu_count()},
         "libraries": {name: version_of(name) for name in _LIBRARIES},
     }
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

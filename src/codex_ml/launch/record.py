@@ -183,15 +183,38 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 
 class MetricsLog:
-    """`metrics.jsonl`: one line per logged step, whole at any moment, and without times, so that runs compare."""
+    """`metrics.jsonl`: one line per logged step, whole at any moment, and without times, so that runs compare.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: The run's folder.
+        fresh: Whether what an earlier attempt left there goes now; else with the first line, as far as `keep` doesn't
+            hold it.
+    """
+
+    def __init__(self, folder: Path, *, fresh: bool = True) -> None:
         self.path = Path(folder) / METRICS_FILE
+        self._length = 0
+        self._cut = fresh
         try:
             # Unbuffered: a line is one write, which no signal handler of Python's can cut.
-            self._file = self.path.open("wb", buffering=0)
+            self._file = self.path.open("wb" if fresh or not self.path.exists() else "r+b", buffering=0)
         except OSError as error:
             raise CodexError(f"cannot write {self.path}: {error}") from error
+
+    @property
+    def length(self) -> int:
+        """How many bytes of the file are of this run so far."""
+        return self._length
+
+    def keep(self, length: int) -> None:
+        """Takes the first bytes of what is there for this run's.
+
+        Raises:
+            CodexError: There are not so many.
+        """
+        if self.path.stat().st_size < length:
+            raise CodexError(f"{self.path} is shorter than it was when the checkpoint was written; run.resume=never")
+        self._length, self._cut = length, False
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Appends a line; NaN and infinities become null.
@@ -200,9 +223,18 @@ class MetricsLog:
             CodexError: The file cannot be written.
         """
         try:
-            self._file.write(orjson.dumps({"step": step, **values}) + b"\n")
+            line = orjson.dumps({"step": step, **values}) + b"\n"
+            self._ready()
+            self._file.write(line)
         except (OSError, ValueError, orjson.JSONEncodeError) as error:
             raise CodexError(f"cannot write {self.path}: {error}") from error
+        self._length += len(line)
+
+    def _ready(self) -> None:
+        if not self._cut:
+            self._file.truncate(self._length)
+            self._file.seek(self._length)
+            self._cut = True
 
     def close(self) -> None:
         """Closes the file; a second time does nothing."""

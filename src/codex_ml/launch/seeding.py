@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
+from typing import Any
 
-__all__ = ["seed_everything", "undisturbed"]
+__all__ = ["random_states", "seed_everything", "set_random_states", "undisturbed"]
 
 
 def seed_everything(seed: int, kind: str) -> None:
@@ -26,19 +27,37 @@ def seed_everything(seed: int, kind: str) -> None:
     torch.manual_seed(value)
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Puts the random states back as they were, whatever was drawn inside."""
+def random_states() -> dict[str, Any]:
+    """The states of random, numpy and torch, those of its GPUs among them where they are in use."""
     import numpy as np
     import torch
 
-    python, numpy_state, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    used = torch.cuda.is_available() and torch.cuda.is_initialized()
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if used else None,
+    }
+
+
+def set_random_states(states: Mapping[str, Any]) -> None:
+    """Puts the states back that `random_states` gave."""
+    import numpy as np
+    import torch
+
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] is not None:
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Puts the random states back as they were, whatever was drawn inside."""
+    states = random_states()
     try:
         yield
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy_state)
-        torch.set_rng_state(cpu)
-        if gpu is not None:
-            torch.cuda.set_rng_state_all(gpu)
+        set_random_states(states)

@@ -61,7 +61,7 @@ class TaskTests(ComponentTests):
 
     def test_fit_returns_what_can_be_kept(self, tmp_path: Path) -> None:
         """What the data teach is JSON, and the same for the same records."""
-        first, second = (self._prepared(tmp_path).task_state for _ in range(2))
+        first, second = (self._prepared(tmp_path).parts.task_state for _ in range(2))
         try:
             kept = orjson.loads(orjson.dumps(first))
         except TypeError as error:
@@ -82,7 +82,7 @@ class TaskTests(ComponentTests):
         """An iterator of dicts with `id` and `input_ids`, of values that the cache can keep."""
         context = self._prepared(tmp_path)
         for train in (True, False):
-            made = context.task.examples(iter(context.splits["train"]), context.tokenizer, train=train)
+            made = context.task.examples(iter(context.parts.splits["train"]), context.tokenizer, train=train)
             check(isinstance(made, Iterator), f"{self}: examples gives a {type(made).__name__}; write it with `yield`")
             for example in made:
                 told = f"{self}: examples gives {example!r}; an example is a dict with `id`, a string, and `input_ids`"
@@ -99,7 +99,7 @@ class TaskTests(ComponentTests):
         first of them, and no other example has the same.
         """
         context = self._prepared(tmp_path)
-        wanted = [record["id"] for record in context.splits["train"]]
+        wanted = [record["id"] for record in context.parts.splits["train"]]
         for train in (True, False):
             made = [example["id"] for example in self._examples(context, train=train)]
             # A record that is cut into several examples gives its id to each.
@@ -259,7 +259,7 @@ class TaskTests(ComponentTests):
         return prepared(folder, self._assembly(folder, arguments))
 
     def _examples(self, context: Any, *, train: bool) -> list[dict[str, Any]]:
-        return list(context.task.examples(iter(context.splits["train"]), context.tokenizer, train=train))
+        return list(context.task.examples(iter(context.parts.splits["train"]), context.tokenizer, train=train))
 
     def _collated(self, context: Any, examples: Sequence[Any], *, train: bool) -> Any:
         batch = context.task.collate(examples, context.tokenizer, train=train)

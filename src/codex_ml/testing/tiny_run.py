@@ -89,7 +89,7 @@ def prepared(folder: Path, assembly: Assembly, *, callbacks: Iterable[object] = 
 
     with _apart(folder):
         context = RunContext(assembly, folder, callbacks=Callbacks(assembly.plugins, extra=callbacks))
-        context.prepare()
+        context.parts.prepare()
     return context
 
 

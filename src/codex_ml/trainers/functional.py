@@ -4,95 +4,29 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any
 
 from codex_addons.component import component
 from codex_ml.errors import DataError, ModelError
 from codex_ml.interfaces import Batch, Context
-from codex_ml.trainers.schedules import SCHEDULES, Schedule, factor, warmup_length
+from codex_ml.trainers.forward import Forward
+from codex_ml.trainers.optimizer import adamw
+from codex_ml.trainers.options import TrainerOptions
+from codex_ml.trainers.schedules import factor, warmup_length
 
-if TYPE_CHECKING:
-    import torch
-
-__all__ = ["FunctionalConfig", "functional"]
+__all__ = ["functional"]
 
 log = logging.getLogger(__name__)
 
 SHOWN = 16
-# More than any machine has cores; an operating system gives out only so many threads.
-MOST_THREADS = 1024
+# Seconds of training that are worth a checkpoint at its end, so that the measuring behind it can be repeated alone.
+_WORTH_SAVING = 10.0
 
 
-@dataclass(frozen=True)
-class FunctionalConfig:
-    """The options of the trainer `functional`."""
-
-    epochs: float = field(default=1, metadata={"help": "Passes over the training records; may be a fraction."})
-    max_steps: int | None = field(
-        default=None, metadata={"help": "Optimizer steps to train for, however many epochs they take; null: by epochs."}
-    )
-    batch_size: int = field(default=16, metadata={"help": "Records in a forward pass."})
-    lr: float = field(default=5e-5, metadata={"help": "Peak learning rate."})
-    schedule: Schedule = field(default="linear", metadata={"help": "How the rate falls after the warm-up."})
-    warmup_steps: float = field(
-        default=0.06, metadata={"help": "Steps until the peak rate; below 1 a fraction of all steps."}
-    )
-    weight_decay: float = field(
-        default=0.01, metadata={"help": "AdamW's decay of weight matrices; biases and norms have none."}
-    )
-    accumulate_steps: int = field(default=1, metadata={"help": "Batches whose gradients make one optimizer step."})
-    max_grad_norm: float | None = field(
-        default=1.0, metadata={"help": "Gradients are scaled down to this norm; null: never."}
-    )
-    eval_steps: int | None = field(
-        default=None, metadata={"help": "Measure the validation records every so many steps; null: after each epoch."}
-    )
-    log_steps: int = field(default=10, metadata={"help": "Write loss and rate every so many steps."})
-    threads: int | None = field(
-        default=None, metadata={"help": "CPU threads, set by the launcher before training; null: as torch chooses."}
-    )
-
-    def __post_init__(self) -> None:
-        wrong = [*self._wrong_counts(), *self._wrong_values()]
-        if wrong:
-            raise ValueError("; ".join(wrong))
-
-    def _wrong_counts(self) -> Iterator[str]:
-        optional = ("max_steps", "eval_steps", "threads")
-        for name in ("batch_size", "accumulate_steps", "log_steps", *optional):
-            value = getattr(self, name)
-            if value is None and name in optional:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                yield f"trainer.{name} must be a whole number, 1 or more, not {value!r}"
-            elif name == "threads" and value > MOST_THREADS:
-                yield f"trainer.threads must be at most {MOST_THREADS}, not {value}"
-
-    def _wrong_values(self) -> Iterator[str]:
-        for name, positive in _NUMBERS.items():
-            value = getattr(self, name)
-            if value is None and name == "max_grad_norm":
-                continue
-            if not _is_number(value) or value < 0 or (positive and not value):
-                yield f"trainer.{name} must be a number {'above 0' if positive else '0 or more'}, not {value!r}"
-            elif name == "warmup_steps" and value > 1 and value != int(value):
-                yield f"trainer.warmup_steps must be a fraction below 1 or a whole number of steps, not {value!r}"
-        if self.schedule not in SCHEDULES:
-            yield f"trainer.schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}"
-
-
-# Whether 0 is refused.
-_NUMBERS = {"epochs": True, "lr": True, "max_grad_norm": True, "warmup_steps": False, "weight_decay": False}
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-@component(config=FunctionalConfig, requires=("torch",), extra="train")
+@component(config=TrainerOptions, checkpoints=True, requires=("torch",), extra="train")
 def functional(context: Context, **options: Any) -> dict[str, Any]:
     """Trains the context's model with AdamW.
 
@@ -102,7 +36,7 @@ def functional(context: Context, **options: Any) -> dict[str, Any]:
 
     Args:
         context: The run.
-        **options: The options of `FunctionalConfig`.
+        **options: The options of `TrainerOptions`.
 
     Returns:
         `steps` and `epochs` done, and `records` seen.
@@ -112,7 +46,7 @@ def functional(context: Context, **options: Any) -> dict[str, Any]:
         DataError: There are no training records.
         ModelError: The loss or its gradients are no longer finite, or no parameter can be trained.
     """
-    config = FunctionalConfig(**options)
+    config = TrainerOptions(**options)
     run = _Run(context, config)
     context.begin(run.total_steps)
     context.model.train()
@@ -122,20 +56,22 @@ def functional(context: Context, **options: Any) -> dict[str, Any]:
             break
         run.take(group)
         run.report(group)
-        last = run.step == run.total_steps
-        due = epoch_ends if config.eval_steps is None else run.step % config.eval_steps == 0
-        if due and not last:
-            run.evaluate()
-        if last:
+        if run.step == run.total_steps:
             break
-    run.finish()
+        if epoch_ends if config.eval_steps is None else run.step % config.eval_steps == 0:
+            run.evaluate()
+        run.save_if_due()
+    if context.interrupted:
+        run.save()
+    else:
+        run.finish()
     return {"steps": run.step, "epochs": run.step / run.steps_per_epoch, "records": run.records}
 
 
 class _Run:
     """Where a training stands."""
 
-    def __init__(self, context: Context, config: FunctionalConfig) -> None:
+    def __init__(self, context: Context, config: TrainerOptions) -> None:
         if not len(context.train):
             raise DataError("there are no training records")
         self.context = context
@@ -146,30 +82,68 @@ class _Run:
         by_epochs = max(1, math.ceil(round(config.epochs * self.steps_per_epoch, 6)))
         self.total_steps = config.max_steps or by_epochs
         self.warmup_steps = warmup_length(config.warmup_steps, self.total_steps)
-        self.optimizer = _optimizer(context.model, config)
+        self.forward = Forward(context, config)
+        self.optimizer = adamw(context.model, lr=config.lr, weight_decay=config.weight_decay)
         self.parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
         self.step = 0
         self.records = 0
         self.lr = 0.0
         self.evaluated_at = 0
         self.logged_at = 0
+        self.stale = 0
         self.loss: float | None = None
         self.unlogged_loss = 0.0
         self.unlogged_count = 0
+        self.saved_at = time.monotonic()
+        self._restore()
+
+    def _restore(self) -> None:
+        state = self.context.restore()
+        if state is None:
+            return
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.forward.load_state(state["forward"])
+        for name in _COUNTERS:
+            setattr(self, name, state[name])
+        self._stop_if_stale()
+
+    def save_if_due(self) -> None:
+        """Writes a checkpoint where steps or minutes say so."""
+        steps, minutes = self.config.save_steps, self.config.save_minutes
+        waited = time.monotonic() - self.saved_at
+        if (steps and self.step % steps == 0) or (minutes and waited >= 60 * minutes):
+            self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        counters = {name: getattr(self, name) for name in _COUNTERS}
+        state = {"optimizer": self.optimizer.state_dict(), "forward": self.forward.state(), **counters}
+        self.context.save(self.step, state, keep=self.config.keep_last or 1)
+        self.saved_at = time.monotonic()
 
     def groups(self) -> Iterator[tuple[list[Batch], bool]]:
-        """The batches of each optimizer step, and whether they are the epoch's last; without end."""
-        epoch = 0
+        """The batches of each optimizer step from here on, and whether they are the epoch's last; without end."""
+        size, epoch = self.config.accumulate_steps, self.step // self.steps_per_epoch
+        first = self.step % self.steps_per_epoch * size
+        # A run that was continued behind its last step.
+        if self.step >= self.total_steps:
+            return
         while True:
-            batches = self.context.batches(epoch, batch_size=self.config.batch_size)
-            group = list(islice(batches, self.config.accumulate_steps))
+            batches = self.context.batches(
+                epoch,
+                batch_size=self.config.batch_size,
+                start=first,
+                by_length=self.config.length_buckets,
+                workers=self.config.workers,
+            )
+            group = list(islice(batches, size))
             if not group:
                 raise DataError(f"epoch {epoch} has no batches, though there are {len(self.context.train)} records")
             while group:
-                following = list(islice(batches, self.config.accumulate_steps))
+                following = list(islice(batches, size))
                 yield group, not following
                 group = following
-            epoch += 1
+            epoch, first = epoch + 1, 0
 
     def take(self, group: Sequence[Batch]) -> None:
         """One optimizer step."""
@@ -188,17 +162,17 @@ class _Run:
         self._clip(group)
         for each in self.optimizer.param_groups:
             each["lr"] = self.lr
-        self.optimizer.step()
+        self.forward.step(self.optimizer)
         self.loss = total / count
         self.unlogged_loss += total
         self.unlogged_count += count
 
     def _backward(self, batch: Batch, count: int) -> float:
-        loss = self.context.task.loss(self.context.model, batch)
+        loss = self.forward.loss(batch)
         value = loss.item()
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}", batch.ids)
-        (loss / count).backward()
+        self.forward.backward(loss / count)
         return value
 
     def _clip(self, group: Sequence[Batch]) -> None:
@@ -206,8 +180,10 @@ class _Run:
 
         if self.config.max_grad_norm is None:
             return
+        self.forward.unscale(self.optimizer)
         norm = clip_grad_norm_(self.parameters, self.config.max_grad_norm).item()
-        if not math.isfinite(norm):
+        # The scaler of fp16 leaves such a step out, and scales the next one less.
+        if not math.isfinite(norm) and not self.forward.scales:
             raise self._diverged(f"the gradients' norm is {norm}", [each for batch in group for each in batch.ids])
 
     def _diverged(self, what: str, ids: Sequence[str]) -> ModelError:
@@ -232,29 +208,26 @@ class _Run:
         self.logged_at, self.unlogged_loss, self.unlogged_count = self.step, 0.0, 0
 
     def evaluate(self) -> None:
-        """Measures the validation records."""
+        """Measures the validation records, and asks the run to stop where they have not got better for long."""
         self.context.evaluate(step=self.step)
         self.context.model.train()
         self.evaluated_at = self.step
+        self.stale = 0 if self.context.best_step == self.step else self.stale + 1
+        self._stop_if_stale()
+
+    def _stop_if_stale(self) -> None:
+        if self.config.patience is not None and self.stale >= self.config.patience:
+            log.info("no better value in %d measurements", self.stale)
+            self.context.should_stop = True
 
     def finish(self) -> None:
-        """Logs and measures what the last steps left over."""
+        """Logs, saves and measures what the last steps left over."""
         if self.step > self.logged_at:
             self._log()
+        if time.monotonic() - self.saved_at > _WORTH_SAVING:
+            self.save()
         if self.step > self.evaluated_at:
             self.evaluate()
 
 
-def _optimizer(model: Any, config: FunctionalConfig) -> torch.optim.Optimizer:
-    import torch
-
-    parameters = [each for each in model.parameters() if each.requires_grad]
-    if not parameters:
-        raise ModelError("the model has no parameter that can be trained")
-    # One-dimensional parameters are biases and the scales of norms.
-    groups = [
-        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [each for each in parameters if each.ndim < 2], "weight_decay": 0.0},
-    ]
-    fused = all(each.is_floating_point() and each.device.type in ("cpu", "cuda", "mps", "xpu") for each in parameters)
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.lr, fused=fused)
+_COUNTERS = ("step", "records", "lr", "evaluated_at", "logged_at", "stale", "unlogged_loss", "unlogged_count")
