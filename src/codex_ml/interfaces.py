@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "Answering",
     "BadRow",
     "Batch",
     "Callback",
@@ -151,13 +152,19 @@ class Task(Protocol):
     Attributes:
         feeds: The metric inputs it can give (`labels`, `text`, `tokens`, `logprobs`); the first is the default.
         columns: The logical columns that every record must have.
+        targets: Those of them that are to be predicted, which need not be there when it is predicted.
     """
 
     feeds: tuple[str, ...]
     columns: tuple[str, ...]
+    targets: tuple[str, ...]
 
     def fit(self, records: Iterable[Record]) -> dict[str, Any]:
         """Learns from the training records what the head needs; JSON, kept in the record and the export."""
+        ...
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `fit` returned, in place of the training records."""
         ...
 
     def head(self) -> dict[str, Any]:
@@ -185,6 +192,14 @@ class Task(Protocol):
         the log-probabilities (in nats) of the label ids; the last two are flat, without ignored positions, and are
         followed by `sizes`: how many positions each record has.
         """
+        ...
+
+
+class Answering(Protocol):
+    """A task that says something of each record, which is what `mode=predict` writes."""
+
+    def answers(self, model: Any, batch: Batch, tokenizer: Any) -> list[dict[str, Any]]:
+        """`prediction` and `score` of each record of a batch, in its order."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,17 +13,19 @@ from codex_addons.component import meta_of
 from codex_addons.errors import CodexAddonsError
 from codex_ml import registries
 from codex_ml.errors import CodexError, ConfigError, Problem
-from codex_ml.launch.assembly import Assembly, Component, DataFiles, Deferred
+from codex_ml.launch.assembly import Assembly, Component, DataFiles, Deferred, Weights
 from codex_ml.launch.child import ChildError, forked
 from codex_ml.launch.data_files import SAMPLE, places, unreadable, with_samples
 from codex_ml.launch.declarations import declaration_of
 from codex_ml.launch.evaluation import unfit
 from codex_ml.launch.fitting import fitting
 from codex_ml.launch.nearest import nearest
+from codex_ml.launch.paths import shown
 from codex_ml.launch.sources import Sources, ordered
 from codex_ml.launch.splits import splits
 from codex_ml.launch.validate import Choice, Values, validate
 from codex_ml.launch.versions import version_of
+from codex_ml.launch.weights import find, with_weights
 from codex_ml.places import Place
 
 __all__ = ["apart", "assemble"]
@@ -68,14 +71,15 @@ class _Assembler:
 
     def assembly(self) -> Assembly:
         found = [component for choice in self.values.choices if (component := self.component(choice))]
-        data = self.data()
+        data, mode = self.data(), self.values.settings.mode
+        weights = self.weights(found)
         self.objective([component.key for component in found if component.kind == "metric"])
         if self.problems:
             raise self.error()
         single = {component.kind: component for component in found}
         assembly = Assembly(
             task=single["task"],
-            model=single["model"],
+            model=with_weights(single["model"], weights),
             tokenizer=single.get("tokenizer"),
             data_loader=single["data_loader"],
             trainer=single["trainer"],
@@ -84,6 +88,8 @@ class _Assembler:
             data=data,
             seed=self.values.settings.seed,
             objective=self.values.settings.objective,
+            mode="train" if mode == "check" else mode,
+            weights=weights,
         )
         if any(isinstance(part.factory, Deferred) for part in assembly.parts):
             self.check_apart(assembly)
@@ -122,10 +128,34 @@ class _Assembler:
             self.problem(choice.path, f"{what}: pip install {install}")
         return component
 
+    def weights(self, found: Sequence[Component]) -> Weights | None:
+        """The weights that are named, where they are of the task and the model that are chosen."""
+        settings = self.values.settings
+        if settings.weights is None:
+            return None
+        if settings.mode in ("train", "check"):
+            self.problem("weights", f"'weights' is for mode=evaluate and mode=predict, not for mode={settings.mode}")
+            return None
+        try:
+            weights = find(Path(settings.weights).expanduser().absolute())
+        except (CodexError, RuntimeError) as error:
+            self.problem("weights", str(error))
+            return None
+        chosen = {component.kind: component.name for component in found}
+        if (chosen.get("task"), chosen.get("model")) != (weights.task, weights.model):
+            of = f"task={weights.task} model={weights.model}"
+            self.problem("weights", f"the weights in {shown(weights.folder)} are of {of}: choose these")
+        return weights
+
     def data(self) -> DataFiles:
-        data = self.values.settings.data
-        if not data.train:
+        data, settings = self.values.settings.data, self.values.settings
+        learns = settings.mode in ("train", "check") or settings.weights is None
+        if learns and not data.train:
             self.problem("data.train", "'data.train' is not set: data.train=<file>, or choose a data set: data=<name>")
+        if settings.mode == "evaluate" and not (data.test or data.validation):
+            self.problem("data.test", "mode=evaluate measures the records of 'data.test', which is not set")
+        if settings.mode == "predict" and not data.test:
+            self.problem("data.test", "mode=predict reads the records of 'data.test', which is not set")
         if not 0 <= data.validation_fraction < 1:
             self.problem("data.validation_fraction", "'data.validation_fraction' must be at least 0 and less than 1")
         if data.limit is not None and data.limit < 1:
@@ -200,7 +230,7 @@ class _Assembler:
             message = unfit(metric, task)
             if message:
                 self.problem(f"metric.{metric.key}", f"{message}; {fitting(assembly.task, task)}")
-        if not self.problems and assembly.data.train:
+        if not self.problems:
             self.probe(assembly, task)
 
     def probe(self, assembly: Assembly, task: Any) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from codex_addons.entry_points import InstalledEntryPoint
 from codex_ml import registries
 from codex_ml.places import Place
 
-__all__ = ["Assembly", "Component", "DataFiles", "Deferred"]
+__all__ = ["Assembly", "Component", "DataFiles", "Deferred", "Weights"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,24 @@ class DataFiles:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Weights on disk, and what they belong to.
+
+    Attributes:
+        folder: The export's or the checkpoint's folder.
+        exported: Whether it is an export, which a model's own factory may load; else a checkpoint's state.
+        task: The name of the task that they were trained for; `model` likewise.
+        task_state: What that task learnt from its training records.
+    """
+
+    folder: Path
+    exported: bool
+    task: str
+    model: str
+    task_state: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Assembly:
     """Everything a run is made of."""
 
@@ -96,6 +115,8 @@ class Assembly:
     data: DataFiles
     seed: int = 0
     objective: str | None = None
+    mode: str = "train"
+    weights: Weights | None = None
 
     @property
     def parts(self) -> tuple[Component, ...]:
@@ -107,7 +128,7 @@ class Assembly:
     def unmeasured(self) -> str:
         """Why the metrics will not be measured, and the way out; empty where they will be, or where there are none."""
         data = self.data
-        if not self.metrics or data.validation or data.test or data.validation_fraction:
+        if self.mode != "train" or not self.metrics or data.validation or data.test or data.validation_fraction:
             return ""
         names = ", ".join(metric.key for metric in self.metrics)
         ways = "set data.validation_fraction=0.1, or name files in data.validation or data.test"

@@ -17,8 +17,9 @@ from codex_ml.launch.context import RunContext
 from codex_ml.launch.digests import place_digest
 from codex_ml.launch.export import export
 from codex_ml.launch.paths import shown
+from codex_ml.launch.predict import predict
 from codex_ml.launch.provenance import components_record, environment_record, git_record
-from codex_ml.launch.record import RunRecord, read
+from codex_ml.launch.record import PREDICTIONS_FILE, RunRecord, read
 from codex_ml.launch.results import measured, own_metrics
 from codex_ml.launch.seeding import seed_everything
 from codex_ml.launch.termination import Terminated, Termination
@@ -87,7 +88,7 @@ class _Run:
         self.record = RunRecord.start(
             folder,
             run_id=run_id,
-            mode="train",
+            mode=assembly.mode,
             seed=assembly.seed,
             components=components_record(assembly),
             environment=environment_record(),
@@ -110,7 +111,16 @@ class _Run:
             self.assembly, self.folder, callbacks=self.callbacks, termination=self.termination, resume=self.resume
         )
         context.parts.prepare()
-        self.record.note(task_state=context.parts.task_state, device=context.device)
+        # Written at once: a checkpoint of a run that is cut off is of no use without it.
+        self.record.update(task_state=context.parts.task_state, device=context.device)
+        if self.assembly.mode == "train":
+            self._learn(context)
+        elif self.assembly.mode == "evaluate":
+            self.record.note(**measured(context, {}))
+        else:
+            self.record.note(predictions=predict(context.parts, self.folder / PREDICTIONS_FILE))
+
+    def _learn(self, context: RunContext) -> None:
         own = self._train(context)
         if context.restore_best() and context.best.step != context.step:
             logger.info("the model is that of step %s, the best on the validation records", context.best.step)

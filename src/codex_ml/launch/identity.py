@@ -38,6 +38,7 @@ def run_id(assembly: Assembly, mode: str) -> str:
             name: [place_digest(place) for place in getattr(assembly.data, name)]
             for name in ("train", "validation", "test")
         },
+        "weights": None if assembly.weights is None else folder_digest(assembly.weights.folder),
         "reading": [assembly.data.validation_fraction, assembly.data.limit, dict(assembly.data.columns)],
         "libraries": {name: version_of(name) for name in _LIBRARIES},
     }

@@ -15,10 +15,12 @@ from codex_ml.launch.blame import blame, label
 from codex_ml.launch.building import NO_TOKENIZER, build_model, build_tokenizer, resolve_device, vocabulary
 from codex_ml.launch.evaluation import Scores, input_of, measure, refusals, unfit
 from codex_ml.launch.examples import examples_of
+from codex_ml.launch.export import WEIGHTS_FILE, read_weights
 from codex_ml.launch.left_out import QUARANTINE_FILE, Quarantine
 from codex_ml.launch.seeding import seed_everything, undisturbed
 from codex_ml.launch.splits import Split, splits
-from codex_ml.launch.trial import trial
+from codex_ml.launch.trial import check_vocabulary, trial
+from codex_ml.launch.weights import held_by_factory
 
 __all__ = ["Parts"]
 
@@ -59,7 +61,12 @@ class Parts:
 
     @cached_property
     def task_state(self) -> dict[str, Any]:
-        """What the task learnt from the training records."""
+        """What the task learnt from the training records, those of the run that the weights are from where they are."""
+        weights = self.assembly.weights
+        if weights is not None:
+            with blame(self.assembly.task, f"on what it learnt for {weights.folder}"):
+                self._unfitted.load(weights.task_state)
+            return dict(weights.task_state)
         with blame(self.assembly.task, "on fitting the training records"):
             state = self._unfitted.fit(self.splits["train"])
         if not isinstance(state, Mapping | None):
@@ -97,7 +104,11 @@ class Parts:
     def _built(self) -> tuple[Any, Any]:
         head = self.head
         seed_everything(self.seed, "model")
-        return build_model(self.assembly.model, head=head, device=self.device)
+        model, tokenizer = build_model(self.assembly.model, head=head, device=self.device)
+        weights = self.assembly.weights
+        if weights is not None and not held_by_factory(self.assembly.model, weights):
+            read_weights(model, weights.folder / WEIGHTS_FILE)
+        return model, tokenizer
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -119,6 +130,9 @@ class Parts:
             ModelError: It doesn't fit the task or the tokenizer.
         """
         model, parts = self._built[0], self.assembly
+        if parts.mode != "train":
+            check_vocabulary(model, self.tokenizer, None, parts.model)
+            return model
         with undisturbed():
             trial(
                 self.splits["train"],
@@ -176,13 +190,31 @@ class Parts:
         misfits = [unfit(metric, self._unfitted) for metric in self.assembly.metrics]
         if problems := [Problem(why) for why in misfits if why]:
             raise ConfigError(problems)
-        told = refusals(self.assembly.metrics, self._unfitted, self.task_state.get("labels"))
+        told = (
+            []
+            if self.assembly.mode == "predict"
+            else refusals(self.assembly.metrics, self._unfitted, self.task_state.get("labels"))
+        )
         if problems := [Problem(why) for why in told]:
             raise ConfigError(problems)
         _ = self.model
         for name in self.splits:
-            if name == "train" or self.assembly.metrics:
+            if name in self._used:
                 self.examples(name)
+
+    @property
+    def _used(self) -> Sequence[str]:
+        """The splits that a run of this mode reads."""
+        final = self.final_split
+        measured = [final] if final and self.assembly.metrics else []
+        if self.assembly.mode == "train":
+            return list(self.splits) if self.assembly.metrics else ["train"]
+        return ["test"] if self.assembly.mode == "predict" else measured
+
+    @property
+    def final_split(self) -> str | None:
+        """The split that the record's metrics are measured on; None where there is none."""
+        return next((name for name in ("test", "validation") if name in self.splits), None)
 
     @property
     def batch_size(self) -> int:

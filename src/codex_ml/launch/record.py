@@ -17,10 +17,20 @@ import orjson
 
 from codex_ml.errors import CodexError
 
-__all__ = ["METRICS_FILE", "RECORD_FILE", "MetricsLog", "RunRecord", "read", "sync_folder", "write_atomically"]
+__all__ = [
+    "METRICS_FILE",
+    "PREDICTIONS_FILE",
+    "RECORD_FILE",
+    "MetricsLog",
+    "RunRecord",
+    "read",
+    "sync_folder",
+    "write_atomically",
+]
 
 RECORD_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
+PREDICTIONS_FILE = "predictions.jsonl"
 STATUSES = ("running", "completed", "failed", "interrupted")
 
 _EMPTY: dict[str, Any] = {
@@ -39,6 +49,7 @@ _EMPTY: dict[str, Any] = {
     "threads": None,
     "started": None,
     "duration_s": None,
+    "predictions": None,
     "resumed_from": [],
     "error": None,
 }

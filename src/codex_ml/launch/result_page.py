@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_ml.launch.paths import shown
+from codex_ml.launch.record import PREDICTIONS_FILE
 
 __all__ = ["text"]
 
@@ -41,7 +42,9 @@ def text(record: Mapping[str, Any], folder: Path, *, again: bool = False) -> str
     buffer = io.StringIO()
     Console(file=buffer, width=100, color_system=None).print(table)
     page = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()).strip("\n")
-    if not record.get("metrics"):
+    if record.get("predictions") is not None:
+        page = f"  {record['predictions']} predictions, in {PREDICTIONS_FILE}"
+    elif not record.get("metrics"):
         page = "  no metrics were " + ("measured: there were no validation or test records" if chosen else "chosen")
     when = f"finished before, {record.get('started')}" if again else f"done in {record.get('duration_s', 0):.0f} s"
     more = "; run.resume=never runs it again" if again else ""

@@ -41,7 +41,7 @@ def measured(context: RunContext, own: Mapping[str, float]) -> dict[str, Any]:
         own: The trainer's own metrics; of the same name as one of the run's, the run's counts.
     """
     parts = context.parts.assembly
-    split = next((name for name in ("test", "validation") if name in context.parts.splits), None)
+    split = context.parts.final_split
     scores = context.parts.measure(split, errors=True) if split and parts.metrics else Scores()
     measured = scores.values
     # What the validation records gave was told when the trainer asked for it, where it did.

@@ -47,9 +47,10 @@ class Run:
 class Settings:
     """Everything at the top of the config beside the components."""
 
-    mode: Literal["train", "check"] = "train"
+    mode: Literal["train", "evaluate", "predict", "check"] = "train"
     seed: int = 0
     objective: str | None = None
+    weights: str | None = None
     data: Data = field(default_factory=Data)
     run: Run = field(default_factory=Run)
     vars: dict[str, Any] = field(default_factory=dict)

@@ -212,25 +212,28 @@ def splits(assembly: Assembly, task: Any = None, quarantine: Quarantine | None =
     if task is None:
         with blame(assembly.task):
             task = assembly.task.factory(**assembly.task.options)
+    targets = frozenset(getattr(task, "targets", _TARGETS))
     required = tuple(task.columns)
     split = partial(
         Split,
         loader=assembly.data_loader,
         columns=data.columns,
-        required=required,
+        required=[name for name in required if assembly.mode != "predict" or name not in targets],
         limit=data.limit,
         quarantine=quarantine if assembly.data_loader.options.get("on_bad_rows") == "quarantine" else None,
     )
 
     found: dict[str, Split] = {}
-    if not data.validation and data.validation_fraction > 0:
-        aside = _Aside(data.validation_fraction, required)
+    if not data.train:
+        pass
+    elif not data.validation and data.validation_fraction > 0:
+        aside = _Aside(data.validation_fraction, [name for name in required if name not in targets])
         found["train"] = split("train", data.train, keeps=lambda record: not aside(record))
         found["validation"] = split("validation", data.train, keeps=aside)
     else:
         found["train"] = split("train", data.train)
-        if data.validation:
-            found["validation"] = split("validation", data.validation)
+    if data.validation:
+        found["validation"] = split("validation", data.validation)
     if data.test:
         found["test"] = split("test", data.test)
     return found
@@ -241,7 +244,7 @@ class _Aside:
 
     def __init__(self, fraction: float, required: Sequence[str]) -> None:
         # What is to be predicted has no say: a text with two different labels must not stand on both sides.
-        self._columns = tuple(name for name in required if name not in _TARGETS)
+        self._columns = tuple(required)
         self._bound = int(fraction * 2**64)
 
     def __call__(self, record: Record) -> bool:

@@ -10,7 +10,7 @@ from codex_ml.launch.blame import blame, label
 from codex_ml.launch.evaluation import evaluating
 from codex_ml.launch.splits import Split
 
-__all__ = ["embedding_rows", "trial"]
+__all__ = ["check_vocabulary", "embedding_rows", "trial"]
 
 
 def embedding_rows(model: Any) -> int | None:
@@ -45,7 +45,7 @@ def trial(
         if example is None:
             raise DataError(f"{label(task_component)} makes no example of the {records.name} split")
         batch = task.collate([example], tokenizer, train=True).to(device)
-    _check_vocabulary(model, tokenizer, batch.inputs.get("input_ids"), model_component)
+    check_vocabulary(model, tokenizer, batch.inputs.get("input_ids"), model_component)
     try:
         with evaluating(model):
             task.loss(model, batch)
@@ -56,7 +56,8 @@ def trial(
         raise ModelError(f"{label(model_component)} does not fit task={task_component.name}: {told}") from error
 
 
-def _check_vocabulary(model: Any, tokenizer: Any, ids: Any, component: Component) -> None:
+def check_vocabulary(model: Any, tokenizer: Any, ids: Any, component: Component) -> None:
+    """Raises `ModelError` where a tokenizer or a batch's ids have more tokens than a model has rows for."""
     rows = embedding_rows(model)
     if rows is None:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codex_addons.component import component
@@ -39,6 +39,7 @@ class Classification:
 
     feeds: tuple[str, ...] = ("labels",)
     columns: tuple[str, ...] = ("text", "label")
+    targets: tuple[str, ...] = ("label",)
 
     def __init__(self, *, max_length: int = 128) -> None:
         check_whole("max_length", max_length, of=" of tokens")
@@ -72,6 +73,10 @@ class Classification:
             raise DataError(f"the training records hold {found}; classification needs at least two labels")
         self.labels = sorted(seen)
         return {"labels": list(self.labels)}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `fit` returned, in place of the training records."""
+        self.labels = list(state["labels"])
 
     def head(self) -> dict[str, Any]:
         """A classifier over the labels."""
@@ -143,6 +148,15 @@ class Classification:
         predictions = [self.labels[position] for position in best]
         labels = [None if position == IGNORED else self.labels[position] for position in targets]
         return {"labels": (_packed(predictions), _packed(labels))}
+
+    def answers(self, model: Any, batch: Batch, tokenizer: Any) -> list[dict[str, Any]]:
+        """The most likely label of each record as `prediction`, and its probability, 0 to 1, as `score`."""
+        import torch
+
+        with torch.no_grad():
+            best = self._logits(model, batch).float().softmax(dim=-1).max(dim=-1)
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return [{"prediction": self.labels[position], "score": score} for position, score in pairs]
 
     def _fitted(self) -> None:
         if not self.labels:
