@@ -251,6 +251,10 @@ class Context(Protocol):
         """Writes a checkpoint; `state` is what the trainer itself needs to go on. Returns whether it was written."""
         ...
 
+    def adopt(self, folder: Path, state: Mapping[str, Any], *, keep: int = 1) -> bool:
+        """Completes a checkpoint that a library began in `checkpoints/checkpoint-<step>`; otherwise as `save`."""
+        ...
+
     def restore(self) -> dict[str, Any] | None:
         """Goes on from the newest checkpoint: returns the trainer's own state, or None at the beginning of a run."""
         ...

@@ -11,26 +11,33 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_run import FUNCTIONAL, assembly, lines, read
+from tiny_run import FUNCTIONAL, assembly, component, lines, read
 
 from codex_ml.errors import CodexError, RunInterrupted
+from codex_ml.launch.checkpoints import Checkpoints, is_complete
 from codex_ml.launch.execute import execute
 from codex_ml.launch.folders import resumable
+from codex_ml.trainers.functional import functional
+from codex_ml.trainers.hf_trainer import hf_trainer
+
+OPTIONS = {**FUNCTIONAL.options, "epochs": 30, "batch_size": 4, "log_steps": 1, "accumulate_steps": 2}
+OPTIONS |= {"save_steps": 7, "eval_steps": 10}
 
 
-def trainer(**options):
-    return replace(FUNCTIONAL, options={**FUNCTIONAL.options, **options}, meta={"checkpoints": True})
+@pytest.fixture(params=["functional", "hf_trainer"])
+def trainer(request):
+    """Makes a trainer with options."""
+    factory = {"functional": functional, "hf_trainer": hf_trainer}[request.param]
+    plain = component("trainer", request.param, factory, distribution="codex-ml", meta={"checkpoints": True})
+    return lambda **options: replace(plain, options={**OPTIONS, **options})
 
 
-TRAINER = trainer(epochs=30, batch_size=4, log_steps=1, save_steps=7, eval_steps=10, accumulate_steps=2)
-
-
-def parts(folder, chosen=TRAINER):
+def parts(folder, chosen):
     folder.mkdir(exist_ok=True)
     return assembly(folder, trainer=chosen)
 
 
-def run(tmp_path, name, chosen=TRAINER):
+def run(tmp_path, name, chosen):
     folder = tmp_path / name
     folder.mkdir(exist_ok=True)
     return execute(parts(tmp_path / "data", chosen), folder=folder, run_id="abc123")
@@ -59,19 +66,24 @@ def outcome(folder):
     return record["metrics"], record["best"], lines(folder), {name: each.tolist() for name, each in weights.items()}
 
 
+def checkpoints(folder):
+    """Those that are complete, the newest last."""
+    return [path for _, path in reversed(Checkpoints(folder).all()) if is_complete(path)]
+
+
 @pytest.fixture
-def whole(tmp_path, token_cache_folder):
+def whole(tmp_path, token_cache_folder, trainer):
     """What the run gives that nobody interrupts."""
-    run(tmp_path, "whole")
+    run(tmp_path, "whole", trainer())
     return outcome(tmp_path / "whole")
 
 
-def test_a_run_that_is_killed_again_and_again_ends_as_one_that_never_was(tmp_path, whole):
+def test_a_run_that_is_killed_again_and_again_ends_as_one_that_never_was(tmp_path, whole, trainer):
     draw, folder, kills = random.Random(0), tmp_path / "killed", 0
     log = folder / "metrics.jsonl"
     while kills < 20:
         before = log.stat().st_mtime_ns if log.exists() else 0
-        child = in_a_child(lambda: run(tmp_path, "killed"))
+        child = in_a_child(lambda: run(tmp_path, "killed", trainer()))
         while not (log.exists() and log.stat().st_mtime_ns != before) and os.waitpid(child, os.WNOHANG)[0] == 0:
             time.sleep(0.001)
         # Some steps on, in the middle of one, of a save or of a measurement.
@@ -81,37 +93,37 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_never_was(tmp_pat
         if read(folder)["status"] == "completed":
             assert outcome(folder) == whole
             shutil.rmtree(folder)
-    assert ended(in_a_child(lambda: run(tmp_path, "killed"))) == 0
+    assert ended(in_a_child(lambda: run(tmp_path, "killed", trainer()))) == 0
     assert outcome(folder) == whole
 
 
-def test_what_is_resumed_is_told(tmp_path, whole, caplog):
-    child = in_a_child(lambda: run(tmp_path, "killed"))
+def test_what_is_resumed_is_told(tmp_path, whole, trainer, caplog):
+    child = in_a_child(lambda: run(tmp_path, "killed", trainer()))
     folder = tmp_path / "killed"
-    while not list(folder.glob("checkpoints/step-*")):
+    while not checkpoints(folder):
         time.sleep(0.01)
     os.kill(child, signal.SIGKILL)
     ended(child)
-    (step,) = (int(path.name.partition("-")[2]) for path in folder.glob("checkpoints/step-*"))
+    step = int(checkpoints(folder)[-1].name.partition("-")[2])
     assert read(folder)["status"] == "running"
     assert resumable(folder, "abc123")
     assert not resumable(folder, "another")
     caplog.set_level("INFO")
-    final = run(tmp_path, "killed")
+    final = run(tmp_path, "killed", trainer())
     assert final["resumed_from"] == [step]
     assert f"continued from step {step}" in caplog.text
     assert outcome(folder) == whole
-    assert not list(folder.glob("checkpoints/step-*"))
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["best"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_told_to_stop_saves_and_says_so(tmp_path, whole, number):
+def test_a_run_that_is_told_to_stop_saves_and_says_so(tmp_path, whole, trainer, number):
     folder = tmp_path / "stopped"
 
     def work():
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with pytest.raises(RunInterrupted, match="goes on from its last checkpoint"):
-            run(tmp_path, "stopped", trainer(**{**TRAINER.options, "save_steps": None}))
+            run(tmp_path, "stopped", trainer(save_steps=None))
 
     child = in_a_child(work)
     while not (folder / "metrics.jsonl").exists() or not (folder / "metrics.jsonl").stat().st_size:
@@ -121,18 +133,14 @@ def test_a_run_that_is_told_to_stop_saves_and_says_so(tmp_path, whole, number):
     assert read(folder)["status"] == "interrupted"
     # Without save_steps: it is the signal that saved.
     assert resumable(folder, "abc123")
-    run(tmp_path, "stopped", trainer(**{**TRAINER.options, "save_steps": None}))
+    run(tmp_path, "stopped", trainer(save_steps=None))
     assert outcome(folder) == whole
 
 
-def checkpoints(folder):
-    return sorted(folder.glob("checkpoints/step-*"))
-
-
 @pytest.fixture
-def cut_off(tmp_path, token_cache_folder):
+def cut_off(tmp_path, token_cache_folder, trainer):
     """A run with three checkpoints, killed behind the last."""
-    chosen = trainer(**{**TRAINER.options, "keep_last": 3})
+    chosen = trainer(keep_last=3)
     child = in_a_child(lambda: run(tmp_path, "cut", chosen))
     folder = tmp_path / "cut"
     while len(checkpoints(folder)) < 3:
@@ -143,7 +151,7 @@ def cut_off(tmp_path, token_cache_folder):
 
 
 @pytest.mark.parametrize("damage", ["cut short", "lost", "no marker", "spoilt marker"])
-def test_a_broken_checkpoint_is_passed_over(cut_off, damage, caplog, tmp_path):
+def test_a_broken_checkpoint_is_passed_over(cut_off, damage, caplog, tmp_path, trainer):
     folder, again = cut_off
     *_, before, newest = checkpoints(folder)
     files = {"cut short": "state.safetensors", "lost": "state.json"}
@@ -155,31 +163,31 @@ def test_a_broken_checkpoint_is_passed_over(cut_off, damage, caplog, tmp_path):
     final = again()
     assert f"{newest} is not complete and is passed over" in caplog.text
     assert final["resumed_from"] == [int(before.name.partition("-")[2])]
-    run(tmp_path, "whole")
+    run(tmp_path, "whole", trainer())
     assert outcome(folder)[1:] == outcome(tmp_path / "whole")[1:]
 
 
-def test_without_any_whole_checkpoint_the_run_starts_anew(cut_off, tmp_path):
+def test_without_any_whole_checkpoint_the_run_starts_anew(cut_off, tmp_path, trainer):
     folder, again = cut_off
     for path in checkpoints(folder):
         (path / "complete.json").unlink()
     assert again()["resumed_from"] == []
-    run(tmp_path, "whole")
+    run(tmp_path, "whole", trainer())
     assert outcome(folder)[1:] == outcome(tmp_path / "whole")[1:]
 
 
-def test_another_run_starts_anew_where_one_was_cut_off(cut_off, tmp_path):
+def test_another_run_starts_anew_where_one_was_cut_off(cut_off, tmp_path, trainer):
     folder, _ = cut_off
-    final = execute(parts(tmp_path / "data"), folder=folder, run_id="another")
+    final = execute(parts(tmp_path / "data", trainer()), folder=folder, run_id="another")
     assert final["resumed_from"] == []
 
 
-def test_kept_checkpoints_stay_when_the_run_is_done(tmp_path, token_cache_folder):
-    run(tmp_path, "kept", trainer(**{**TRAINER.options, "keep_last": 2}))
+def test_kept_checkpoints_stay_when_the_run_is_done(tmp_path, token_cache_folder, trainer):
+    run(tmp_path, "kept", trainer(keep_last=2))
     assert len(checkpoints(tmp_path / "kept")) == 2
 
 
-def test_a_full_disk_fails_the_save_and_not_the_run(tmp_path, whole, monkeypatch, caplog):
+def test_a_full_disk_fails_the_save_and_not_the_run(tmp_path, whole, trainer, monkeypatch, caplog):
     from codex_ml.launch import resumption
 
     def full(folder, state):
@@ -187,9 +195,9 @@ def test_a_full_disk_fails_the_save_and_not_the_run(tmp_path, whole, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(resumption, "write_state", full)
-    final = run(tmp_path, "full")
+    final = run(tmp_path, "full", trainer())
     assert final["status"] == "completed"
-    assert "no checkpoint of step 7: No space left on device; the run goes on" in caplog.text
+    assert "No space left on device; the run goes on" in caplog.text
     assert [path.name for path in (tmp_path / "full" / "checkpoints").iterdir()] == ["best"]
     assert outcome(tmp_path / "full") == whole
 

@@ -133,6 +133,21 @@ class Checkpoints:
         self._prune(keep)
         return True
 
+    def complete(self, folder: Path, write: Callable[[Path], None], *, keep: int = 1) -> bool:
+        """Makes a checkpoint of a folder in which another one has written, `checkpoints/checkpoint-<step>`.
+
+        As `save` does, it keeps the earlier ones whole where the disk is full.
+        """
+        try:
+            write(folder)
+            mark_complete(folder)
+        except OSError as error:
+            logger.warning("no checkpoint in %s: %s; the run goes on", folder, error.strerror or error)
+            shutil.rmtree(folder, ignore_errors=True)
+            return False
+        self._prune(keep)
+        return True
+
     def _prune(self, keep: int) -> None:
         whole = 0
         for _, path in self.all():

@@ -126,6 +126,10 @@ class RunContext:
         """
         return self.resumption.save(self, step, state, keep=keep)
 
+    def adopt(self, folder: Path, state: Mapping[str, Any], *, keep: int = 1) -> bool:
+        """Completes a checkpoint that a library began, in `checkpoints/checkpoint-<step>`; otherwise as `save`."""
+        return self.resumption.adopt(self, folder, state, keep=keep)
+
     def restore(self) -> dict[str, Any] | None:
         """Puts the run back where its newest complete checkpoint was written.
 

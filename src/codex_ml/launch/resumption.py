@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,14 @@ class Resumption:
 
     def save(self, context: RunContext, step: int, state: Mapping[str, Any], *, keep: int) -> bool:
         """Writes a checkpoint; see `RunContext.save`."""
+        write = self._writer(context, state)
+        return self._checkpoints.save(step, write, keep=keep)
+
+    def adopt(self, context: RunContext, folder: Path, state: Mapping[str, Any], *, keep: int) -> bool:
+        """Completes a checkpoint that something else began; see `RunContext.adopt`."""
+        return self._checkpoints.complete(folder, self._writer(context, state), keep=keep)
+
+    def _writer(self, context: RunContext, state: Mapping[str, Any]) -> Callable[[Path], None]:
         whole = {
             "trainer": dict(state),
             "random": random_states(),
@@ -64,7 +72,7 @@ class Resumption:
             write_weights(context.model, folder / WEIGHTS_FILE)
             write_state(folder, {**whole, "best": context.best.save(folder)})
 
-        return self._checkpoints.save(step, write, keep=keep)
+        return write
 
     def restore(self, context: RunContext) -> dict[str, Any] | None:
         """Puts a run back where its newest checkpoint was written; see `RunContext.restore`."""

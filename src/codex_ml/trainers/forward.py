@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from codex_ml.errors import ModelError
 from codex_ml.interfaces import Batch, Context
 from codex_ml.trainers.options import TrainerOptions
+from codex_ml.trainers.ready import make_ready
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,41 +17,21 @@ __all__ = ["Forward"]
 
 
 class Forward:
-    """A model made ready by the options `precision`, `gradient_checkpointing` and `compile`.
+    """Loss, gradients and optimizer step, under autocast and with a scaled loss where the precision asks for it.
 
     Attributes:
         scales: Whether the loss is scaled, as fp16 needs it: small gradients would be lost.
     """
 
     def __init__(self, context: Context, config: TrainerOptions) -> None:
-        """Makes the model ready.
-
-        Raises:
-            ModelError: The device or the model cannot do what an option asks for.
-        """
         import torch
 
+        make_ready(context, config)
         self._context = context
         self._kind = context.device.partition(":")[0]
         self._dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[config.precision]
-        self._check(config)
-        if config.gradient_checkpointing:
-            if not hasattr(context.model, "gradient_checkpointing_enable"):
-                raise ModelError("trainer.gradient_checkpointing: this model has no way to do it; set it to false")
-            context.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        if config.compile:
-            # In place, so that the names in its state dict stay.
-            context.model.compile(dynamic=True)
         self.scales = config.precision == "fp16"
         self._scaler = torch.amp.GradScaler(self._kind, enabled=self.scales)
-
-    def _check(self, config: TrainerOptions) -> None:
-        import torch
-
-        if config.precision == "fp16" and self._kind == "cpu":
-            raise ModelError("trainer.precision=fp16 needs a GPU; on a CPU use trainer.precision=bf16 or fp32")
-        if config.precision == "bf16" and self._kind == "cuda" and not torch.cuda.is_bf16_supported():
-            raise ModelError("trainer.precision=bf16: this GPU has no bfloat16; use trainer.precision=fp16 or fp32")
 
     def loss(self, batch: Batch) -> Tensor:
         """The summed loss of a batch, a scalar."""

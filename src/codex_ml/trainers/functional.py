@@ -12,16 +12,17 @@ from typing import Any
 from codex_addons.component import component
 from codex_ml.errors import DataError, ModelError
 from codex_ml.interfaces import Batch, Context
+from codex_ml.trainers.divergence import diverged
 from codex_ml.trainers.forward import Forward
 from codex_ml.trainers.optimizer import adamw
 from codex_ml.trainers.options import TrainerOptions
-from codex_ml.trainers.schedules import factor, warmup_length
+from codex_ml.trainers.pace import Pace
+from codex_ml.trainers.schedules import factor
 
 __all__ = ["functional"]
 
 log = logging.getLogger(__name__)
 
-SHOWN = 16
 # Seconds of training that are worth a checkpoint at its end, so that the measuring behind it can be repeated alone.
 _WORTH_SAVING = 10.0
 
@@ -48,24 +49,24 @@ def functional(context: Context, **options: Any) -> dict[str, Any]:
     """
     config = TrainerOptions(**options)
     run = _Run(context, config)
-    context.begin(run.total_steps)
+    context.begin(run.pace.total_steps)
     context.model.train()
-    for group, epoch_ends in run.groups():
+    for group in run.groups():
         if context.should_stop:
-            log.info("asked to stop after step %d of %d", run.step, run.total_steps)
+            log.info("asked to stop after step %d of %d", run.step, run.pace.total_steps)
             break
         run.take(group)
         run.report(group)
-        if run.step == run.total_steps:
+        if run.step == run.pace.total_steps:
             break
-        if epoch_ends if config.eval_steps is None else run.step % config.eval_steps == 0:
+        if run.pace.evaluates(run.step):
             run.evaluate()
         run.save_if_due()
     if context.interrupted:
         run.save()
     else:
         run.finish()
-    return {"steps": run.step, "epochs": run.step / run.steps_per_epoch, "records": run.records}
+    return {"steps": run.step, "epochs": run.step / run.pace.steps_per_epoch, "records": run.records}
 
 
 class _Run:
@@ -76,12 +77,7 @@ class _Run:
             raise DataError("there are no training records")
         self.context = context
         self.config = config
-        batches = math.ceil(len(context.train) / config.batch_size)
-        self.steps_per_epoch = math.ceil(batches / config.accumulate_steps)
-        # Rounded first: 0.07 * 100 is a little more than 7.
-        by_epochs = max(1, math.ceil(round(config.epochs * self.steps_per_epoch, 6)))
-        self.total_steps = config.max_steps or by_epochs
-        self.warmup_steps = warmup_length(config.warmup_steps, self.total_steps)
+        self.pace = Pace.of(config, len(context.train))
         self.forward = Forward(context, config)
         self.optimizer = adamw(context.model, lr=config.lr, weight_decay=config.weight_decay)
         self.parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
@@ -121,12 +117,12 @@ class _Run:
         self.context.save(self.step, state, keep=self.config.keep_last or 1)
         self.saved_at = time.monotonic()
 
-    def groups(self) -> Iterator[tuple[list[Batch], bool]]:
-        """The batches of each optimizer step from here on, and whether they are the epoch's last; without end."""
-        size, epoch = self.config.accumulate_steps, self.step // self.steps_per_epoch
-        first = self.step % self.steps_per_epoch * size
+    def groups(self) -> Iterator[list[Batch]]:
+        """The batches of each optimizer step from here on; without end."""
+        size, epoch = self.config.accumulate_steps, self.step // self.pace.steps_per_epoch
+        first = self.step % self.pace.steps_per_epoch * size
         # A run that was continued behind its last step.
-        if self.step >= self.total_steps:
+        if self.step >= self.pace.total_steps:
             return
         while True:
             batches = self.context.batches(
@@ -140,16 +136,15 @@ class _Run:
             if not group:
                 raise DataError(f"epoch {epoch} has no batches, though there are {len(self.context.train)} records")
             while group:
-                following = list(islice(batches, size))
-                yield group, not following
-                group = following
+                yield group
+                group = list(islice(batches, size))
             epoch, first = epoch + 1, 0
 
     def take(self, group: Sequence[Batch]) -> None:
         """One optimizer step."""
         count = sum(batch.count for batch in group)
         self.lr = self.config.lr * factor(
-            self.config.schedule, self.step, total_steps=self.total_steps, warmup_steps=self.warmup_steps
+            self.config.schedule, self.step, total_steps=self.pace.total_steps, warmup_steps=self.pace.warmup_steps
         )
         self.step += 1
         self.records += sum(len(batch.ids) for batch in group)
@@ -187,11 +182,7 @@ class _Run:
             raise self._diverged(f"the gradients' norm is {norm}", [each for batch in group for each in batch.ids])
 
     def _diverged(self, what: str, ids: Sequence[str]) -> ModelError:
-        more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-        return ModelError(
-            f"step {self.step}: {what}, in the batch of the records {', '.join(ids[:SHOWN])}{more}; lower trainer.lr "
-            f"(now {self.config.lr:g}), or look at these records"
-        )
+        return diverged(self.step, what, ids, self.config.lr)
 
     def report(self, group: Sequence[Batch]) -> None:
         """Tells the plugins of the step, and logs the mean loss since the last line."""
@@ -201,7 +192,7 @@ class _Run:
             self._log()
 
     def _log(self) -> None:
-        values = {"lr": self.lr, "epoch": self.step / self.steps_per_epoch}
+        values = {"lr": self.lr, "epoch": self.step / self.pace.steps_per_epoch}
         if self.unlogged_count:
             values = {"loss": self.unlogged_loss / self.unlogged_count, **values}
         self.context.log(values, step=self.step)
