@@ -122,6 +122,7 @@ def export(
     tokenizer: Any,
     task_state: Mapping[str, Any],
     head: Mapping[str, Any],
+    card: str = "",
 ) -> Path:
     """Writes the model, its tokenizer and `codex.json` (components, task state, head); returns the folder.
 
@@ -135,6 +136,7 @@ def export(
         tokenizer: The tokenizer, or None.
         task_state: What the task learnt from the data.
         head: What the model was asked to provide.
+        card: The text of its README.md; none is written where it is empty.
 
     Raises:
         CodexError: It cannot be written.
@@ -145,6 +147,8 @@ def export(
         _save(model, partial)
         if hasattr(tokenizer, "save_pretrained"):
             tokenizer.save_pretrained(str(partial))
+        if card:
+            (partial / "README.md").write_text(card, encoding="utf-8")
         (partial / EXPORT_FILE).write_bytes(_told(assembly, task_state, head))
         _replace_folder(partial, folder)
     except Exception as error:

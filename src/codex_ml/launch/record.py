@@ -130,6 +130,12 @@ class RunRecord:
         record._write()
         return record
 
+    @property
+    def known(self) -> dict[str, Any]:
+        """Everything that is to be written, as it will stand there."""
+        lost: dict[str, str] = {}
+        return {**_plain(self._fields, "", lost), "non_finite": lost}
+
     def note(self, **fields: Any) -> None:
         """Keeps fields for the next time the record is written."""
         self._fields.update(fields)
