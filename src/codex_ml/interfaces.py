@@ -292,7 +292,7 @@ class Callback(Protocol):
     """The lifecycle of a run, as a plugin sees it. A plugin has any of these methods; what it lacks is not called."""
 
     def on_run_start(self, record: Mapping[str, Any]) -> None:
-        """The run's record was written for the first time."""
+        """The run's record was written for the first time; here it has the run's `folder` as well."""
         ...
 
     def on_train_start(self, total_steps: int) -> None:

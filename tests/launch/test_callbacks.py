@@ -95,3 +95,27 @@ def test_a_plugin_may_ask_the_run_to_stop():
     assert not callbacks.should_stop
     early.should_stop = True
     assert callbacks.should_stop
+
+
+@pytest.mark.parametrize("method", ["state", "load_state"])
+def test_a_checkpoint_does_without_the_state_of_an_observer_that_fails(method, caplog):
+    class Stateful:
+        def state(self):
+            return {"a": 1}
+
+        def load_state(self, state):
+            pass
+
+    def broken(*_):
+        raise OSError("no server")
+
+    observer, other = Stateful(), Stateful()
+    setattr(observer, method, broken)
+    callbacks = Callbacks([plugin(observer, name="observing", meta={"observer": True}), plugin(other)])
+    kept = callbacks.state()
+    callbacks.load_state(kept)
+    assert callbacks.state() == {"mine": {"a": 1}}
+    assert "plugin=observing (tiny-plugin 1.2) in " in caplog.text
+    assert "left out of the rest of the run" in caplog.text
+    with pytest.raises(CodexError, match="no server"):
+        getattr(Callbacks([plugin(observer)]), method)(*([kept | {"mine": {}}] if method == "load_state" else []))

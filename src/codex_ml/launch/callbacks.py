@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from codex_ml.errors import CodexError
@@ -58,18 +59,29 @@ class Callbacks:
     def state(self) -> dict[str, Any]:
         """What each plugin that has a method `state` needs to go on, by its key."""
         kept: dict[str, Any] = {}
-        for plugin, callback in self._callbacks:
+        for plugin, callback in tuple(self._callbacks):
             if plugin is not None and hasattr(callback, "state") and hasattr(callback, "load_state"):
-                with blame(plugin, "in state"):
+                with self._forgiving(plugin, callback, "in state"):
                     kept[plugin.key] = callback.state()
         return kept
 
     def load_state(self, kept: Mapping[str, Any]) -> None:
         """Gives each plugin back what its `state` returned."""
-        for plugin, callback in self._callbacks:
+        for plugin, callback in tuple(self._callbacks):
             if plugin is not None and plugin.key in kept:
-                with blame(plugin, "in load_state"):
+                with self._forgiving(plugin, callback, "in load_state"):
                     callback.load_state(kept[plugin.key])
+
+    @contextmanager
+    def _forgiving(self, plugin: Component, callback: Any, doing: str) -> Iterator[None]:
+        try:
+            with blame(plugin, doing):
+                yield
+        except CodexError as error:
+            if not plugin.meta.get("observer"):
+                raise
+            _report(error, left_out=True)
+            self._callbacks = [pair for pair in self._callbacks if pair[1] is not callback]
 
     def emit(self, event: str, *arguments: Any, failing: bool = False) -> None:
         """Calls the method of this name of every callback that has it.

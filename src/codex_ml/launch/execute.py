@@ -16,6 +16,7 @@ from codex_ml.launch.callbacks import Callbacks
 from codex_ml.launch.context import RunContext
 from codex_ml.launch.digests import place_digest
 from codex_ml.launch.export import export
+from codex_ml.launch.model_card import model_card
 from codex_ml.launch.paths import shown
 from codex_ml.launch.predict import predict
 from codex_ml.launch.provenance import components_record, environment_record, git_record
@@ -103,7 +104,7 @@ class _Run:
         if parts.unmeasured:
             logger.warning("%s", parts.unmeasured)
         self.callbacks = Callbacks(parts.plugins, seed=parts.seed, extra=callbacks)
-        self.callbacks.emit("on_run_start", self.record.fields)
+        self.callbacks.emit("on_run_start", {**self.record.fields, "folder": str(self.folder.absolute())})
 
     def work(self) -> None:
         """Everything between the first record and the last."""
@@ -132,6 +133,7 @@ class _Run:
             tokenizer=context.tokenizer,
             task_state=context.parts.task_state,
             head=context.parts.head,
+            card=model_card(self.record.known, context.parts.head),
         )
 
     def _train(self, context: RunContext) -> dict[str, float]:

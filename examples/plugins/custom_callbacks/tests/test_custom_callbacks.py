@@ -1,8 +1,5 @@
-import logging
-
 import pytest
 from custom_callbacks.callbacks import CustomCallbacks
-from custom_callbacks.hello import Hello
 
 from codex_ml.testing import PluginTests
 
@@ -11,10 +8,6 @@ class TestCustomCallbacks(PluginTests):
     name = "custom_callbacks"
     options = {"patience": 1}
     bad_options = [{"patience": 0}, {"better": "bigger"}]
-
-
-class TestHello(PluginTests):
-    name = "hello"
 
 
 def told(tmp_path, values, **options):
@@ -60,9 +53,3 @@ def test_the_test_split_stops_nothing(tmp_path):
 def test_a_metric_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ValueError, match="no metric 'f1'; monitor one of accuracy, loss"):
         told(tmp_path, [0.5], monitor="f1")
-
-
-def test_hello_greets(caplog):
-    with caplog.at_level(logging.INFO):
-        Hello(whom="Ada").on_run_start({"run_id": "abc123"})
-    assert caplog.messages == ["hello, Ada: this is run abc123"]

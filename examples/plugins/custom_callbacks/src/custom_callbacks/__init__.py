@@ -1,1 +1,1 @@
-"""Two callback plugins for codex-ml."""
+"""A callback plugin for codex-ml."""
