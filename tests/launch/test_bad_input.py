@@ -59,7 +59,7 @@ def message_of(result: subprocess.CompletedProcess[str]) -> str:
     [
         (["data.train=nope.jsonl"], None, "data.train=nope.jsonl: there is no file nope.jsonl"),
         (["data.train=bad.jsonl"], "", "data.train=bad.jsonl: bad.jsonl is empty"),
-        (["data.train=bad.jsonl"], "\n\n", "bad.jsonl holds no records"),
+        (["data.train=bad.jsonl"], "\n\n", "the train split holds no records ("),
         (["data.train=bad.jsonl"], '{"text": "a", "label": "a"}\n{"text": "b"}\n', "bad.jsonl: record 2 has no column"),
         (["data.train=bad.jsonl"], '{"text": "a", "label": "a"}\n{"text": \n', "bad.jsonl:2: "),
         (["run.root=train.jsonl"], None, "cannot be written"),

@@ -95,7 +95,7 @@ def test_each_mistake_alone_gives_its_one_line(codex_run, override, told):
         ("model={width:1}", "'model' has no key width"),
         ("seed=null", "'seed' must be int, not null"),
         ("seed=true", "'seed' must be int, not true"),
-        ("mode=chekc", "'mode' must be one of train, check, not 'chekc'; did you mean 'check'?"),
+        ("mode=chekc", "'mode' must be one of train, evaluate, predict, check, not 'chekc'; did you mean 'check'?"),
         ("run.resume=maybe", "'run.resume' must be one of auto, never, must, not 'maybe'"),
         ("model.pretrained=1", "'model.pretrained' must be true or false, not 1"),
         ("model.config=3", "'model.config' must be a mapping, not 3"),
@@ -122,7 +122,7 @@ def test_each_mistake_alone_gives_its_one_line(codex_run, override, told):
             'experiment="ü"',
             "there is no experiment 'ü'; the options: " + _EXPERIMENTS,
         ),
-        ("trainer=", "there is no trainer ''; the options: functional"),
+        ("trainer=", "there is no trainer ''; the options: functional, hf_trainer"),
         (
             "model=null",
             "a group takes the name of an option: one of " + _MODELS,
@@ -138,7 +138,7 @@ def test_each_mistake_alone_gives_its_one_line(codex_run, override, told):
         ("+model=minilm", "'model' is there already: leave out the +"),
         ("+experiment=bbc_quick", "'experiment' is there already: leave out the +"),
         ("~metric", "'metric' has no such choice to take away; for none at all: metric=none"),
-        ("~trainer", "no trainer is chosen: trainer=<name>, one of functional"),
+        ("~trainer", "no trainer is chosen: trainer=<name>, one of functional, hf_trainer"),
         ("~data", "'data.train' is not set: data.train=<file>, or choose a data set: data=<name>"),
         ("hydra/job_logging=x", "there is no hydra/job_logging 'x'; the options: codex, default, disabled, stdout"),
         ("seed=99999999999999999999", "'seed' must be a whole number of at most 64 bits"),
@@ -155,7 +155,7 @@ def test_a_wrong_override_is_told_in_one_line_with_the_way_out(codex_run, overri
 
 def test_a_key_that_is_near_to_none_gets_the_list(codex_run):
     (line,) = codex_run("foo=1").problems
-    assert line.startswith("foo=1: unknown key 'foo'; the keys: mode, seed, objective, data,")
+    assert line.startswith("foo=1: unknown key 'foo'; the keys: mode, seed, objective, weights, data,")
     (line,) = codex_run("+trainer.foo=1").problems
     assert line.startswith("+trainer.foo=1: unknown key 'trainer.foo'; the options of functional: epochs, max_steps,")
 

@@ -39,6 +39,12 @@ def test_a_file_a_folder_and_a_glob(tree, name, expected):
     assert all(place.is_absolute() for place in found)
 
 
+def test_an_empty_part_is_left_out_and_an_empty_file_alone_is_told(tree):
+    (tree / "deep" / "d.jsonl").touch()
+    assert names(places("deep", ENDINGS)[0]) == ["deep/c.jsonl"]
+    assert places("deep/d.jsonl", ENDINGS) == ([], "deep/d.jsonl is empty")
+
+
 def test_a_loader_that_does_not_say_how_its_files_end_gets_the_folder(tree):
     assert places("deep", ()) == ([tree / "deep"], "")
 

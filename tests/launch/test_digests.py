@@ -1,7 +1,11 @@
+import functools
 import hashlib
+import http.server
 import os
+import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -230,3 +234,50 @@ def test_a_url_that_tells_when_it_changed_is_read_once(tmp_path, monkeypatch):
     assert place_digest(Url("memory://digests/b.bin")) == sha(b"content")
     monkeypatch.setattr(type(store), "open", lambda *arguments, **options: pytest.fail("it was opened again"))
     assert place_digest(Url("memory://digests/b.bin")) == sha(b"content")
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    """Python's own, which gives no parts of files and tells when they changed; it keeps what it was asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def log_message(self, format, *arguments):  # noqa: A002
+        self.asked.append(self.command)
+
+
+@pytest.fixture
+def served(tmp_path):
+    pytest.importorskip("aiohttp", reason="fsspec reads http with it")
+    (tmp_path / "served").mkdir()
+    handler = functools.partial(Server, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield tmp_path / "served", f"http://user:secret@127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_large_file_on_a_web_server_is_read_once(served, cache):
+    folder, address = served
+    content = os.urandom(2**20) * 6
+    (folder / "large.bin").write_bytes(content)
+    url = Url(f"{address}/large.bin?sig=secret")
+    assert place_digest(url) == sha(content)
+    assert not cache.exists()
+    os.utime(folder / "large.bin", ns=(OLD, OLD))
+    assert place_digest(url) == sha(content)
+    Server.asked.clear()
+    assert place_digest(url) == sha(content)
+    assert Server.asked == ["HEAD"]
+    (entry,) = cache.iterdir()
+    assert "secret" not in entry.read_text()
+    (folder / "large.bin").write_bytes(b"changed")
+    assert place_digest(url) == sha(b"changed")
+
+
+def test_a_url_that_cannot_be_read_is_an_error_with_its_place_and_reason(served):
+    url = Url(f"{served[1]}/none.bin?sig=secret")
+    with pytest.raises(FileNotFoundError) as caught:
+        place_digest(url)
+    assert (caught.value.filename, caught.value.strerror) == (url.shown, "No such file or directory")

@@ -1,4 +1,5 @@
 from array import array
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ from tiny_run import component
 
 from codex_ml.errors import CodexError
 from codex_ml.interfaces import Batch
-from codex_ml.launch.evaluation import Scores, evaluating, measure, unfit
+from codex_ml.launch.evaluation import Scores, evaluating, measure, refusals, unfit
 
 TASK = component("task", "echo", object)
 
@@ -138,6 +139,37 @@ def test_a_standard_error_that_fails_costs_no_score(caplog):
 
     assert run(with_error(error), task=Sized(), seed=0) == Scores({"m": 0.5})
     assert "metric=m (tiny-plugin 1.2): no standard error: ArithmeticError: of no kind" in caplog.text
+
+
+def test_examples_of_one_record_in_a_row_are_one_record_for_the_standard_error():
+    asked = []
+
+    class Blocks(Sized):
+        def collate(self, examples, tokenizer, *, train):
+            batch = super().collate(examples, tokenizer, train=train)
+            named = {0: "a@0", 1: "a@512", 2: "b@0", 3: "a@1024", 4: "x@y.org", 5: "x@z.org", 6: "b@5"}
+            return replace(batch, ids=[named[example] for example in examples])
+
+    def error(predictions, labels, *, sizes=None, seed=0, **options):
+        asked.append(sizes)
+
+    # Batches of three: a record goes on across batches.
+    run(with_error(error), task=Blocks(), seed=0, batch_size=1)
+    assert asked == [[4, 2, 2, 2, 2, 2]]
+
+
+@pytest.mark.parametrize(("wanted", "value"), [("text", "a text"), ("tokens", 1), ("logprobs", -1.0)])
+def test_metrics_are_tried_out_before_training(wanted, value):
+    seen = []
+
+    def metric(predictions, labels, **options):
+        seen.append(predictions[0])
+        raise ImportError("needs MeCab: pip install it")
+
+    task = SimpleNamespace(feeds=(wanted,))
+    tried = component("metric", "m", metric, meta={"input": wanted})
+    assert refusals([tried], task, None) == ["metric=m (tiny-plugin 1.2): needs MeCab: pip install it"]
+    assert seen == [value]
 
 
 def test_sizes_that_do_not_add_up_are_told():

@@ -19,6 +19,7 @@ from tiny_run import (
 
 from codex_ml.errors import CodexError, ConfigError, DataError
 from codex_ml.launch.execute import execute
+from codex_ml.tasks.classification import Classification
 
 
 def test_a_run_ends_with_a_complete_record(run, tmp_path):
@@ -299,3 +300,33 @@ def test_a_task_that_cannot_be_built_is_told_and_recorded(run, tmp_path):
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(CodexError, match=r"run\.json"):
         execute(assembly(tmp_path), folder=tmp_path / "nowhere", run_id="x")
+
+
+def test_data_that_change_before_they_are_read_fail_the_run(run, tmp_path, monkeypatch):
+    from codex_ml.launch import execute as module
+
+    original = module.RunContext
+
+    def late(*arguments, **options):
+        path = tmp_path / "test.jsonl"
+        path.write_text(path.read_text() * 2)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(module, "RunContext", late)
+    with pytest.raises(DataError, match=r"test\.jsonl changed while the run read it"):
+        run()
+    assert read(tmp_path / "run")["status"] == "failed"
+
+
+def test_what_changed_while_it_was_tokenised_is_not_kept(run, tmp_path):
+    path = tmp_path / "train.jsonl"
+
+    class Slow(Classification):
+        def examples(self, records, tokenizer, *, train):
+            for number, example in enumerate(super().examples(records, tokenizer, train=train)):
+                if train and number == 5:
+                    path.write_text(path.read_text() + "\n")
+                yield example
+
+    with pytest.raises(DataError, match=r"train\.jsonl changed while the train split was read"):
+        run(task=component("task", "slow", Slow, max_length=16))

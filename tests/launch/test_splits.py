@@ -98,12 +98,14 @@ def test_the_limit_reads_no_further_than_it_must(tmp_path):
     assert closed
 
 
-def test_an_empty_file_is_told(tmp_path):
+def test_an_empty_file_among_others_is_told_and_ends_nothing(tmp_path, caplog):
     empty = tmp_path / "empty.jsonl"
     empty.touch()
     full = write_records(tmp_path / "full.jsonl", 2)
-    with pytest.raises(DataError, match=r"empty\.jsonl holds no records"):
-        list(of(tmp_path, train=(full, empty))["train"])
+    assert len(list(of(tmp_path, train=(full, empty))["train"])) == 2
+    assert f"{empty} holds no records" in caplog.text
+    with pytest.raises(DataError, match=r"the train split holds no records \(.*empty\.jsonl"):
+        list(of(tmp_path, train=(empty, empty))["train"])
 
 
 @pytest.mark.parametrize("fraction", [1e-9, 1 - 1e-9])

@@ -17,13 +17,13 @@ from codex_ml.launch.assembly import Assembly, Component, DataFiles, Deferred, W
 from codex_ml.launch.child import ChildError, forked
 from codex_ml.launch.data_files import SAMPLE, places, unreadable, with_samples
 from codex_ml.launch.declarations import declaration_of
-from codex_ml.launch.evaluation import unfit
+from codex_ml.launch.evaluation import refusals, unfit
 from codex_ml.launch.fitting import fitting
 from codex_ml.launch.nearest import nearest
 from codex_ml.launch.paths import shown
 from codex_ml.launch.sources import Sources, ordered
 from codex_ml.launch.splits import splits
-from codex_ml.launch.validate import Choice, Values, validate
+from codex_ml.launch.validate import UNRESOLVED, Choice, Values, validate
 from codex_ml.launch.versions import version_of
 from codex_ml.launch.weights import find, with_weights
 from codex_ml.places import Place
@@ -58,6 +58,12 @@ def apart(config: DictConfig, values: Values, sources: Sources) -> list[Problem]
         assembler.data()
     if not any(place.startswith("metric.") for place in values.wrong):
         assembler.objective([choice.key for choice in values.choices if choice.kind == "metric"])
+    for choice in values.choices:
+        # What the task itself says of its options; one that is wrong already stays as it is told.
+        if choice.kind == "task" and UNRESOLVED not in choice.options.values():
+            component = assembler.component(choice)
+            if component and not isinstance(component.factory, Deferred):
+                assembler.task(component)
     return assembler.problems
 
 
@@ -72,9 +78,14 @@ class _Assembler:
     def assembly(self) -> Assembly:
         found = [component for choice in self.values.choices if (component := self.component(choice))]
         data, mode = self.data(), self.values.settings.mode
+        self.heads(found)
         weights = self.weights(found)
         self.objective([component.key for component in found if component.kind == "metric"])
         if self.problems:
+            # What the task says of its own options is told beside them.
+            for component in found:
+                if component.kind == "task" and not isinstance(component.factory, Deferred):
+                    self.task(component)
             raise self.error()
         single = {component.kind: component for component in found}
         assembly = Assembly(
@@ -215,12 +226,31 @@ class _Assembler:
         except ChildError as error:
             self.problems.append(Problem(f"the data and the task could not be tried out: {error}"))
 
+    def task(self, component: Component) -> Any:
+        """The task itself, or None where its options are wrong, which is told."""
+        try:
+            return component.factory(**component.options)
+        except Exception as error:
+            self.problem("task", f"task '{component.name}': {error}")
+            return None
+
+    def heads(self, found: Sequence[Component]) -> None:
+        """Tells of a model without the head that the task needs, where both say what they have and need."""
+        chosen = {component.kind: component for component in found}
+        task, model = chosen.get("task"), chosen.get("model")
+        wanted, offered = task and task.meta.get("head"), model and model.meta.get("heads")
+        if task and model and wanted and offered and wanted not in offered:
+            others = [name for name in registries.options("model") if wanted in _heads(name)]
+            ways = f"; models that have it: {', '.join(others)}" if others else ""
+            has = ", ".join(offered)
+            self.problem(
+                "model", f"model '{model.name}' has the heads {has}, and task '{task.name}' needs {wanted}{ways}"
+            )
+
     def check(self, assembly: Assembly) -> None:
         """What the parts say of one another."""
-        try:
-            task = assembly.task.factory(**assembly.task.options)
-        except Exception as error:
-            self.problem("task", f"task '{assembly.task.name}': {error}")
+        task = self.task(assembly.task)
+        if task is None:
             return
         for logical in assembly.data.columns:
             near = nearest(logical, task.columns) if logical not in task.columns else ""
@@ -231,6 +261,7 @@ class _Assembler:
             if message:
                 self.problem(f"metric.{metric.key}", f"{message}; {fitting(assembly.task, task)}")
         if not self.problems:
+            self.problems += [Problem(told) for told in refusals(assembly.metrics, task, None)]
             self.probe(assembly, task)
 
     def probe(self, assembly: Assembly, task: Any) -> None:
@@ -245,3 +276,10 @@ class _Assembler:
                 # What is wrong with the columns is wrong in each split.
                 if problem not in self.problems:
                     self.problems.append(problem)
+
+
+def _heads(model: str) -> Sequence[str]:
+    try:
+        return declaration_of("model", model).meta.get("heads") or ()
+    except CodexAddonsError:
+        return ()

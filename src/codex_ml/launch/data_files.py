@@ -49,6 +49,9 @@ def places(name: str, endings: Sequence[str]) -> tuple[list[Place], str]:
     except Exception as error:  # a store's own error, of whatever type its library raises
         return [], f"{name}: {type(error).__name__}: {error}"
     found = [each.absolute() for each in found]
+    # An empty part of a data set is no more than that.
+    filled = [each for each in found if not _is_empty(each)]
+    found = filled or found
     wrong = next((wrong for each in found if (wrong := _unreadable(each))), "")
     return ([], wrong) if wrong else (found, "")
 
@@ -116,6 +119,13 @@ def _unreadable(path: Path) -> str:
     if not os.access(path, os.R_OK):
         return f"{shown(path)} may not be read by this user"
     return "" if path.is_dir() or path.stat().st_size else f"{shown(path)} is empty"
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.stat().st_size
+    except OSError:
+        return False
 
 
 def _siblings(path: Path) -> list[str]:

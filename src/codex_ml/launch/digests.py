@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import stat
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 from codex_addons.cache import read_json, write_json
 from codex_ml.errors import ConfigError
 from codex_ml.launch.cache_folder import cache_folder
-from codex_ml.places import Place, Url, filesystem
+from codex_ml.places import Place, Url, filesystem, info_of, open_url
 
 __all__ = ["file_digest", "folder_digest", "place_digest", "text_digest", "tree_digest"]
 
 # A file changed again within the file system's time stamp granularity would look unchanged; 2 s is the coarsest (FAT).
 _SETTLED_NS = 2_000_000_000
 # By what the stores behind fsspec tell that a file has changed; its size alone doesn't.
-_STAMPS = ("etag", "lastmodified", "last_modified", "mtime", "created", "md5hash", "generation")
+_STAMPS = ("etag", "lastmodified", "last_modified", "last-modified", "mtime", "created", "md5hash", "generation")
 
 
 def file_digest(path: str | Path) -> str:
@@ -59,22 +61,36 @@ def place_digest(place: Place) -> str:
 
 
 def _url_digest(url: Url) -> str:
-    """The digest of a URL's bytes, remembered where its store tells when they change."""
+    """The digest of a URL's bytes, remembered where its store tells when they change; its secrets are not."""
     files, path = filesystem(url)
-    told = {str(key).lower(): str(value) for key, value in files.info(path).items()}
+    info = info_of(url, files, path)
+    if info is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(url))
+    told = {str(key).lower(): str(value) for key, value in info.items()}
     stamps = {key: told[key] for key in _STAMPS if told.get(key, "None") != "None"}
     identity = {"url": str(url), "size": told.get("size"), **stamps}
-    entry = _entry(str(url)) if stamps else None
+    entry = _entry(url) if stamps and _is_settled(stamps) else None
     known = _read(entry, identity)
     if known is not None:
         return known
-    with files.open(path, "rb") as file:
+    with open_url(url, info) as file:
         digest = hashlib.sha256()
-        while block := file.read(2**20):
+        while block := file.read1(2**20):
             digest.update(block)
     if entry is not None:
         write_json(entry, {**identity, "sha256": digest.hexdigest()})
     return digest.hexdigest()
+
+
+def _is_settled(stamps: Mapping[str, str]) -> bool:
+    """Whether another change would show; a web server's times are in whole seconds."""
+    if set(stamps) != {"last-modified"}:
+        return True
+    try:
+        changed = parsedate_to_datetime(stamps["last-modified"]).timestamp()
+    except ValueError:
+        return False
+    return time.time_ns() - changed * 1e9 > _SETTLED_NS
 
 
 def folder_digest(folder: Path) -> str:

@@ -7,6 +7,7 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -20,8 +21,14 @@ __all__ = ["Scores", "evaluating", "input_of", "measure", "refusals", "unfit"]
 
 logger = logging.getLogger(__name__)
 
-# How often each label stands in what the metrics are tried with.
+# How often each value stands in what the metrics are tried with, as a few may be too few for a metric.
 _TRIED = 20
+# What metrics of other inputs than labels are tried with: predictions and labels that are equal.
+_SAMPLES: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {
+    "text": (["a text"] * _TRIED, ["a text"] * _TRIED),
+    "tokens": (array("q", [1] * _TRIED), array("q", [1] * _TRIED)),
+    "logprobs": (array("d", [-1.0] * _TRIED), array("q", [1] * _TRIED)),
+}
 
 
 def input_of(metric: Component, task: Any) -> str:
@@ -43,23 +50,26 @@ def unfit(metric: Component, task: Any) -> str | None:
 
 
 def refusals(metrics: Sequence[Component], task: Any, labels: Any) -> list[str]:
-    """What the metrics that score labels say of those there are: whether they fit can be told before training.
+    """What the metrics say when they are tried out: whether they can work can be told before training.
 
     Args:
         metrics: The metrics, which are called.
         task: The task.
-        labels: What the task learnt of the labels; nothing is asked where that is no list.
+        labels: What the task learnt of the labels; metrics that score these are not asked where that is no list.
     """
+    known = labels if isinstance(labels, list) else []
+    samples = {**_SAMPLES, **({"labels": (known * _TRIED, known * _TRIED)} if known else {})}
     told: list[str] = []
-    for metric in metrics if isinstance(labels, list) and labels else ():
-        if input_of(metric, task) != "labels":
+    for metric in metrics:
+        wanted = input_of(metric, task)
+        if wanted not in samples:
             continue
-        # Several times, as a few values may be too few for a metric.
-        true = labels * _TRIED
+        predictions, true = samples[wanted]
+        asked = ", asked about the labels of the training records" if wanted == "labels" else ""
         try:
-            metric.factory(list(true), list(true), **metric.options)
-        except ValueError as error:
-            told.append(f"{label(metric)}, asked about the labels of the training records: {error}")
+            metric.factory(copy(predictions), copy(true), **metric.options)
+        except (ValueError, ImportError, OSError) as error:
+            told.append(f"{label(metric)}{asked}: {error}")
         except Exception:
             logger.debug("%s cannot be tried out", label(metric), exc_info=True)
     return told
@@ -102,6 +112,18 @@ class _Scored:
     predictions: _Column
     labels: _Column
     sizes: list[int] | None = None
+    _last: str = ""
+
+    def add_sizes(self, sizes: Sequence[int], ids: Sequence[str]) -> None:
+        """Adds those of further examples; examples of one record, `<record id>@<number>` in a row, are one record."""
+        self.sizes = [] if self.sizes is None else self.sizes
+        for size, name in zip(sizes, ids, strict=True):
+            record, at, number = name.rpartition("@")
+            if at and number.isdigit() and record == self._last:
+                self.sizes[-1] += size
+            else:
+                self.sizes.append(size)
+            self._last = record if at and number.isdigit() else ""
 
 
 class _Column:
@@ -167,7 +189,7 @@ def measure(
             batch = task.collate(chunk, tokenizer, train=False).to(device)
             predicted = task.predict(model, batch, tokenizer, wanted)
             for name in wanted:
-                _keep(columns[name], predicted, name, task_component)
+                _keep(columns[name], predicted, name, task_component, batch.ids)
     scored = {metric.key: columns[input_of(metric, task)] for metric in metrics}
     values = {metric.key: _score(metric, scored[metric.key]) for metric in metrics}
     errors = (
@@ -181,7 +203,7 @@ def _chunks(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
         yield [examples[index] for index in range(start, min(start + size, len(examples)))]
 
 
-def _keep(column: _Scored, predicted: Any, name: str, task: Component) -> None:
+def _keep(column: _Scored, predicted: Any, name: str, task: Component, ids: Sequence[str]) -> None:
     if name not in predicted:
         raise CodexError(
             f"{label(task)}: predict gave no {name!r}, which the metrics score (it gave {list(predicted)})"
@@ -198,8 +220,7 @@ def _keep(column: _Scored, predicted: Any, name: str, task: Component) -> None:
     column.predictions.extend(predictions)
     column.labels.extend(labels)
     if sizes:
-        column.sizes = [] if column.sizes is None else column.sizes
-        column.sizes.extend(sizes[0])
+        column.add_sizes(sizes[0], ids)
 
 
 def _score(metric: Component, scored: _Scored) -> float:

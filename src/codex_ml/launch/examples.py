@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -40,7 +40,15 @@ def examples_of(
             found: Sequence[Example] = list(task.examples(split, tokenizer, train=train))
         else:
             key = _key(split, assembly, task_state, identity)
-            found = token_cache.open_or_build(key, lambda: task.examples(split, tokenizer, train=train))
+
+            def made() -> Iterator[Example]:
+                yield from task.examples(split, tokenizer, train=train)
+                # Kept under what was read, or not at all.
+                if _key(split, assembly, task_state, identity) != key:
+                    names = ", ".join(map(str, split.files))
+                    raise DataError(f"{names} changed while the {split.name} split was read; run it again")
+
+            found = token_cache.open_or_build(key, made)
     if not len(found):
         raise DataError(f"{label(assembly.task)} makes no example of the {split.name} split")
     return found

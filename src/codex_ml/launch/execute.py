@@ -24,6 +24,7 @@ from codex_ml.launch.record import PREDICTIONS_FILE, RunRecord, read
 from codex_ml.launch.results import measured, own_metrics
 from codex_ml.launch.seeding import seed_everything
 from codex_ml.launch.termination import Terminated, Termination
+from codex_ml.places import Url, place_of
 
 __all__ = ["execute"]
 
@@ -112,6 +113,7 @@ class _Run:
             self.assembly, self.folder, callbacks=self.callbacks, termination=self.termination, resume=self.resume
         )
         context.parts.prepare()
+        _check_unchanged(self.record.fields["data"])
         # Written at once: a checkpoint of a run that is cut off is of no use without it.
         self.record.update(task_state=context.parts.task_state, device=context.device)
         if self.assembly.mode == "train":
@@ -232,6 +234,19 @@ def _set_threads(wanted: int | None) -> int:
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(wanted or available)
     return torch.get_num_threads()
+
+
+def _check_unchanged(told: Mapping[str, Any]) -> None:
+    """Refuses data that are no longer what the record says; those behind a URL would have to be loaded once more.
+
+    Raises:
+        DataError: A file changed since the run began.
+    """
+    for data in told.values():
+        for name, digest in zip(data["paths"], data["sha256"], strict=True):
+            place = place_of(name)
+            if not isinstance(place, Url) and place_digest(place) != digest:
+                raise DataError(f"{shown(place)} changed while the run read it; run it again")
 
 
 def _data_record(assembly: Assembly) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -18,6 +19,8 @@ from codex_ml.launch.left_out import Quarantine
 from codex_ml.places import COMPRESSIONS, Place
 
 __all__ = ["Split", "splits"]
+
+logger = logging.getLogger(__name__)
 
 _TARGETS = frozenset({"label", "labels", "target"})
 
@@ -97,9 +100,8 @@ class Split:
             with closing(self._read(path, left_out)) as loaded:
                 for number, record in enumerate(loaded, start=1):
                     yield self._named(record, path, title, number)
-            if not number:
-                told = f"{path} holds no records; the {self.name} split needs at least one from each file"
-                raise DataError(told + left_out.told)
+            if not number and len(self.files) > 1:
+                logger.warning("%s holds no records", path)
 
     def _read(self, path: Place, left_out: _LeftOut) -> Generator[Any, None, None]:
         told = {"on_bad_row": left_out} if self._loader.meta.get("bad_rows") else {}
@@ -144,7 +146,7 @@ class Split:
     def _nothing(self) -> str:
         files = ", ".join(map(str, self.files))
         if self._keeps is None:
-            return f"the {self.name} split holds no records ({files}; data.limit={self._limit})"
+            return f"the {self.name} split holds no records ({files})"
         return (
             f"data.validation_fraction leaves no record for the {self.name} split of {files}; choose another fraction, "
             "or name files in data.validation"

@@ -22,11 +22,12 @@ from codex_ml.launch.schema import Schema
 from codex_ml.launch.settings import Settings
 from codex_ml.launch.sources import Sources
 
-__all__ = ["GLOBAL", "Choice", "Values", "validate"]
+__all__ = ["GLOBAL", "UNRESOLVED", "Choice", "Values", "validate"]
 
 _OPTIONAL = ("tokenizer",)
 GLOBAL = "# @package _global_"
-_UNRESOLVED: Any = object()
+UNRESOLVED: Any = object()
+"""Stands for a value that is wrong, and was told."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class _Checker:
         }
         if isinstance(seed := values.get("seed"), int) and not -(2**63) <= seed < 2**63:
             self.problem("seed", "'seed' must be a whole number of at most 64 bits")
-        right = {name: value for name, value in values.items() if value is not _UNRESOLVED}
+        right = {name: value for name, value in values.items() if value is not UNRESOLVED}
         return Settings(**right), frozenset(values) - frozenset(right)
 
     def stray(self, name: str, known: list[str]) -> None:
@@ -126,7 +127,7 @@ class _Checker:
             self.problem(name, f"unknown key '{name}'{near or '; values of your own go under vars'}")
 
     def converted(self, path: str, value: Any, annotation: Any) -> Any:
-        if value is _UNRESOLVED:
+        if value is UNRESOLVED:
             return value
         try:
             return convert(value, annotation)
@@ -141,7 +142,7 @@ class _Checker:
                 elif error.message == "has no value":
                     message += f"; set {key}={'...' if error.where else f'<{type_name(annotation)}>'}"
                 self.problem(key, message)
-            return _UNRESOLVED
+            return UNRESOLVED
 
     def choices(self) -> list[Choice]:
         found = list(nodes(self.config))
@@ -203,7 +204,7 @@ class _Checker:
                 self.problem(where, f"unknown key '{where}'{near or f'; the options of {node.name}: {known}'}")
             else:
                 found[key] = self.converted(where, value, Any if option is None else option.annotation)
-        if _UNRESOLVED not in found.values():
+        if UNRESOLVED not in found.values():
             for message in schema.complaints(found):
                 key = message.partition(" ")[0].rstrip(":")
                 self.problem(key if key.startswith(f"{path}.") else path, message)
@@ -218,16 +219,16 @@ class _Checker:
             value = node[key]
         except OmegaConfBaseException as error:
             self.problem(path, f"'{path}' cannot be resolved: {_reason(error)}")
-            return _UNRESOLVED
+            return UNRESOLVED
         if not isinstance(value, DictConfig | ListConfig):
             return value
         if value._is_none():
             return None
         if isinstance(value, DictConfig):
             items = {inner: self.plain(value, inner, f"{path}.{inner}") for inner in value}
-            return _UNRESOLVED if _UNRESOLVED in items.values() else items
+            return UNRESOLVED if UNRESOLVED in items.values() else items
         items = [self.plain(value, index, f"{path}[{index}]") for index in range(len(value))]
-        return _UNRESOLVED if _UNRESOLVED in items else items
+        return UNRESOLVED if UNRESOLVED in items else items
 
 
 def _baseless(kind: str, path: str) -> str:

@@ -102,7 +102,9 @@ def of_unknown_key(override: Override, config: DictConfig, loader: ConfigLoader)
             return "" if free else _absent(override, path, part, node, loader)
         child, path = node._get_node(part), f"{path}.{part}".strip(".")
         if not isinstance(child, DictConfig) or child._is_none() or child._is_interpolation():
-            return f"'{path}' holds no keys" if path != override.key_or_group else ""
+            inside = override.key_or_group.removeprefix(path).strip(".").partition(".")[0]
+            whole = f"; set it whole: '{path}={{{inside}: ...}}'" if child is not None and child._is_none() else ""
+            return f"'{path}' holds no keys{whole}" if path != override.key_or_group else ""
         node = child
     value = override.value()
     given = value if isinstance(value, dict) and OmegaConf.is_struct(node) else {}
