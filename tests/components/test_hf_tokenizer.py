@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import gzip
 import json
 import os
@@ -13,10 +14,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codex_ml.testing import TokenizerTests
+from codex_ml.tokenizers.corpus import corpus_of
 from codex_ml.tokenizers.hf import HfTokenizerConfig, hf
 
 LINES = [f"the cat number {number} sat on the mat, naïvely; 猫 {number * 7}" for number in range(200)]
@@ -330,6 +332,147 @@ def test_training_that_fails_leaves_nothing_behind(tmp_path, cache):
     assert list(cache.iterdir()) == []
 
 
+def rows_in(folder, ending, rows):
+    """A file of rows, written by the library that is usual for its format."""
+    path = folder / f"rows{ending}"
+    if ending == ".parquet":
+        from pyarrow import Table, parquet
+
+        parquet.write_table(Table.from_pylist(rows), path, row_group_size=7)
+    elif ending in {".csv", ".tsv"}:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), delimiter="," if ending == ".csv" else "\t")
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+FORMATS = [".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"]
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(dict.fromkeys("qxa", st.text(st.characters(exclude_categories=["Cs"])))), min_size=1
+    )
+)
+@pytest.mark.parametrize("ending", FORMATS)
+def test_the_texts_of_columns_are_read_from_every_format(tmp_path, ending, rows):
+    path = rows_in(tmp_path, ending, rows)
+    wanted = [row[name] for row in rows for name in ("a", "q") if row[name].strip()]
+    if wanted:
+        assert list(corpus_of(path, ["a", "q"]).texts()) == wanted
+    else:
+        with pytest.raises(ValueError, match="there is no text"):
+            list(corpus_of(path, ["a", "q"]).texts())
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+def test_a_list_of_texts_counts_as_several_and_a_missing_one_as_none(tmp_path, ending):
+    path = rows_in(tmp_path, ending, [{"text": ["a", "b"]}, {"text": None}, {"text": []}, {"text": ["c", None]}])
+    assert list(corpus_of(path, "text").texts()) == ["a", "b", "c"]
+
+
+def test_a_value_of_parquet_that_is_no_text_is_told_by_its_row(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "c.parquet"
+    for column, message in [
+        (pa.array([1, 2]), r"c\.parquet:1: .* the row has int"),
+        (pa.array([b"a", b"\xff"]).view(pa.string()), r"c\.parquet:2: not UTF-8: invalid start byte at byte 1"),
+    ]:
+        parquet.write_table(pa.table({"text": column, "text.a": column}), path)
+        with pytest.raises(ValueError, match=message):
+            corpus_of(str(path), "text")
+        with pytest.raises(ValueError, match=r"there is no column 'body', .* there are: text, text\.a"):
+            corpus_of(str(path), "body")
+
+
+def test_parquet_behind_a_url_is_the_corpus_that_it_is_here(tmp_path):
+    import fsspec
+
+    path = rows_in(tmp_path, ".parquet", [{"text": line} for line in LINES])
+    with fsspec.open("memory://corpus/rows.parquet", "wb") as file:
+        file.write(Path(path).read_bytes())  # type: ignore[union-attr]
+    there = corpus_of("memory://corpus/", "text")
+    assert list(there.texts()) == LINES
+    assert there.key == corpus_of(path, "text").key != corpus_of(path, ["text"] * 2).key
+
+
+def test_without_pyarrow_the_error_names_the_extra(tmp_path):
+    path = rows_in(tmp_path, ".parquet", [{"text": "a"}])
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        f"from codex_ml.tokenizers.hf import hf\nhf({{'train_files': {path!r}}})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: tokenizer.train_files: ")
+    assert "pip install 'codex-ml[data]'" in last
+
+
+def test_old_line_ends_and_marks_of_csv_are_read(tmp_path):
+    (tmp_path / "c.csv").write_bytes(b'\xef\xbb\xbftext,b\r"a\r\nb",1\r\n\r\nc,2')
+    assert list(corpus_of(str(tmp_path / "c.csv"), "text").texts()) == ["a\r\nb", "c"]
+
+
+def test_every_format_gives_the_tokenizer_of_its_texts(corpus, tmp_path):
+    rows = [{"number": number, "body": line} for number, line in enumerate(LINES)]
+    wanted = trained(corpus).get_vocab()
+    for ending in FORMATS:
+        path = rows_in(tmp_path, ending, rows)
+        assert trained(path, train_column="body").get_vocab() == wanted
+        assert trained(path, train_column=["body"]).get_vocab() == wanted
+
+
+@pytest.mark.parametrize("ending", [".txt", ".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("algorithm", ["bpe", "wordpiece"])
+def test_a_corpus_that_changes_while_it_is_read_is_told_and_not_cached(tmp_path, cache, monkeypatch, ending, algorithm):
+    from codex_ml.tokenizers import hf_training
+
+    def rows(text):
+        return [{"text": text}] * 40
+
+    path = rows_in(tmp_path, ending, rows("the cat"))
+    real = hf_training.train
+
+    def late(texts, folder, **options):
+        rows_in(tmp_path, ending, rows("the dog"))
+        real(texts, folder, **options)
+        rows_in(tmp_path, ending, rows("the cat"))
+
+    monkeypatch.setattr(hf_training, "train", late)
+    with pytest.raises(ValueError, match=rf"train_files: .*rows\{ending} changed while it was read"):
+        trained(path, algorithm=algorithm)
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [list, tuple])
+@pytest.mark.parametrize("wrong", [[], [""], ["a", "a"], [1], ""])
+def test_columns_that_are_no_names_are_refused(make, wrong):
+    wrong = make(wrong) if isinstance(wrong, list) else wrong
+    with pytest.raises(ValueError, match=r"tokenizer\.train_column must be a column's name, or a list of different"):
+        HfTokenizerConfig(train_files="a.txt", train_column=wrong)
+
+
+def test_what_is_not_there_or_not_read_is_told_before_anything_is_built(tmp_path):
+    (tmp_path / "c.xlsx").write_bytes(b"a")
+    (tmp_path / "empty").mkdir()
+    for pattern in ("c.xlsx", "*.xlsx"):
+        with pytest.raises(ValueError, match=r"c\.xlsx is not read: a corpus's files end in \.txt"):
+            HfTokenizerConfig(train_files=["later.txt", str(tmp_path / pattern)])
+    for name in ("./no/such", "~nobody-at-all/x", "../no", "a/b/c", "no.json", "/" + "x" * 5000):
+        with pytest.raises(ValueError, match=r"tokenizer\.tokenizer_name: "):
+            HfTokenizerConfig(tokenizer_name=name)
+    with pytest.raises(ValueError, match="holds no tokenizer"):
+        HfTokenizerConfig(tokenizer_name=str(tmp_path / "empty"))
+    for name in ("gpt2", "some/words", "sample://words/tokenizer.json"):
+        assert HfTokenizerConfig(tokenizer_name=name).tokenizer_name == name
+
+
 def test_without_a_place_for_the_cache_it_is_trained_all_the_same(corpus, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CODEX_ML_CACHE_DIR", str(tmp_path / "file" / "below"))
@@ -344,10 +487,21 @@ def test_without_a_place_for_the_cache_it_is_trained_all_the_same(corpus, tmp_pa
         ("c.txt", b" \n\n", "there is no text in"),
         ("c.txt", b"a\n\xff\n", r"c\.txt:2: not UTF-8: invalid start byte at byte 1 of the line"),
         ("c.jsonl", b'{"text": "a"}\n[1]\n', r"c\.jsonl:2: the row is no JSON object"),
-        ("c.jsonl", b'{"body": "a"}\n', r"c\.jsonl:1: tokenizer\.train_column='text' .* has only body"),
+        ("c.jsonl", b'{"body": "a"}\n', r"c\.jsonl:1: there is no column 'text', .* names; there are: body"),
         ("c.jsonl", b'{"text": 1}\n', r"c\.jsonl:1: .* the row has int"),
         ("c.jsonl", b'{"text": "\xff"}\n', r"c\.jsonl:1: not UTF-8"),
         ("c.txt.gz", gzip.compress(b"a b c\n" * 999, mtime=0)[:30], r"cannot read .*c\.txt\.gz: .* cut short"),
+        ("c.csv", b"a,b\n1,2\n", r"c\.csv:1: there is no column 'text', .*train_column names; there are: a, b"),
+        ("c.csv", b"text,b\n1,2\n\n3\n", r"c\.csv:4: the row has 1 fields, and the header 2"),
+        ("c.csv", b'text\n"a\nb"\n"c\nd\n', r"c\.csv:4: a quote in the row that starts here is never closed"),
+        ("c.csv", b"text\n\xff\n", r"c\.csv:2: not UTF-8"),
+        ("c.csv", b"text,text\na,b\n", r"c\.csv:1: two columns are called 'text'"),
+        ("c.csv.gz", gzip.compress(b"text\n" * 999, mtime=0)[:30], r"^tokenizer\.train_files: cannot read .*cut short"),
+        ("c.tsv", b"text,b\n1,2\n", r"c\.tsv:1: there is no column 'text', .* there are: text,b"),
+        ("c.parquet", b"PAR1 and no more", r"c\.parquet is no Parquet file, or damaged"),
+        ("c.yaml", b"text: a\n", r"train_files: .*c\.yaml is not read: a corpus's files end in \.txt, \.jsonl,"),
+        ("corpus", b"a\n", r"corpus is not read: a corpus's files end in"),
+        ("c.parquet.gz", b"a\n", r"c\.parquet\.gz is not read"),
     ],
 )
 def test_a_corpus_that_cannot_be_read_is_told_by_its_line(tmp_path, name, content, message):

@@ -64,6 +64,15 @@ def built(corpus, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def exact(corpus, tmp_path_factory):
+    """One of each type that gives texts back."""
+    options = {"vocab_size": 330, "byte_fallback": True, "normalization": "identity"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODEX_ML_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        return {each: trained(corpus, **options, model_type=each) for each in ("bpe", "unigram", "char")}
+
+
+@pytest.fixture(scope="module")
 def reference(built):
     """SentencePiece's own processor of each."""
     return {kind: processor_of(tokenizer) for kind, tokenizer in built.items()}
@@ -111,12 +120,26 @@ def test_ids_and_texts_are_those_of_sentencepiece(built, reference, reread, kind
     assert reread[kind](text)["input_ids"] == ids
 
 
+@pytest.mark.parametrize("model_type", ["bpe", "unigram", "char"])
 @settings(deadline=None, max_examples=200)
-@given(text=st.text(st.characters(exclude_characters="▁", exclude_categories=["Cs"])))
-def test_byte_fallback_without_normalization_gives_texts_back(built, text):
-    # SentencePiece itself drops spaces at the ends and doubled ones.
-    text = " ".join(part for part in text.split(" ") if part)
-    assert built["bytes"].decode(built["bytes"](text)["input_ids"], skip_special_tokens=True) == text
+@given(text=st.one_of(TEXTS, st.text(), st.text(" \n\ta▁"), st.just("def f():\n    return  1 ")))
+def test_byte_fallback_without_normalization_gives_texts_back(exact, model_type, text):
+    tokenizer = exact[model_type]
+    # SentencePiece writes a space as "▁".
+    wanted = text.replace("▁", " ")
+    assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == wanted
+    assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == wanted
+
+
+def test_a_part_of_a_text_loses_the_space_that_it_begins_with(exact):
+    tokenizer = exact["char"]
+    ids = tokenizer("a b", add_special_tokens=False)["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids) == ["▁", "a", "▁", "b"]
+    assert tokenizer.decode(ids[:2]) + tokenizer.decode(ids[2:]) == "ab"
+
+
+def test_normalization_joins_spaces_and_drops_those_at_the_ends(built):
+    assert built["unigram_bytes"].decode(built["unigram_bytes"](" the  cat ")["input_ids"]) == "the cat</s>"
 
 
 def test_unknown_characters_that_read_like_a_special_token_are_unknown(tmp_path):
@@ -289,6 +312,30 @@ def test_a_broken_cache_entry_is_made_anew(corpus, cache):
     (entry / "tokenizer.model").write_bytes(content[:-1])
     assert len(trained(corpus, **KINDS["unigram"])) == 80
     assert (entry / "tokenizer.model").read_bytes() == content
+
+
+def test_a_corpus_that_changes_while_it_is_read_is_told_and_not_cached(corpus, cache, tmp_path, monkeypatch):
+    from codex_ml.tokenizers import sentencepiece as module
+
+    path, real = tmp_path / "c.txt", module.train
+    path.write_bytes(corpus.read_bytes())
+
+    def late(texts, folder, **options):
+        path.write_bytes(corpus.read_bytes().replace(b"cat", b"dog"))
+        real(texts, folder, **options)
+
+    monkeypatch.setattr(module, "train", late)
+    with pytest.raises(ValueError, match=r"train_files: .*c\.txt changed while it was read"):
+        trained(path, **KINDS["unigram"])
+    assert list(cache.iterdir()) == []
+
+
+def test_columns_of_questions_and_answers_are_learnt_from(tmp_path):
+    rows = [f'"who, {number}",the cat' for number in range(60)]
+    (tmp_path / "c.csv").write_text("\n".join(["q,a", *rows]))
+    for columns, known in [(["q", "a"], True), ("q", False)]:
+        given = {"train_files": str(tmp_path / "c.csv"), "train_column": columns, "vocab_size": 24}
+        assert (0 not in sentencepiece(given)("cat")["input_ids"]) is known
 
 
 def test_long_texts_are_learnt_from_too(tmp_path):

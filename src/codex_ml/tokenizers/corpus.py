@@ -4,107 +4,154 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
-import orjson
+from codex_ml.places import COMPRESSIONS, Place, Url, files_in, is_damage, name_place, open_bytes, place_of, reason_of
+from codex_ml.tokenizers.corpus_formats import LINE_FORMATS
+from codex_ml.tokenizers.corpus_parquet import parquet_texts
 
-from codex_ml.places import COMPRESSIONS, Place, files_in, is_damage, open_bytes, reason_of
+__all__ = ["ENDINGS", "Corpus", "corpus_of", "wrong_corpus"]
 
-__all__ = ["corpus_digest", "corpus_files", "training_texts"]
-
-_JSON = (".jsonl", ".ndjson", ".json")
-ENDINGS = (".txt", *_JSON)
+_FORMATS = {
+    ".txt": "text",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+ENDINGS = tuple(_FORMATS)
+"""How the names of a corpus's files end; all but Parquet's may have a compression's ending behind it."""
 _BLOCK = 2**20
 
 
-def corpus_files(paths: str | Sequence[str]) -> list[Place]:
-    """The files that `tokenizer.train_files` names.
+@dataclass(frozen=True)
+class Corpus:
+    """Files that a tokenizer is trained on, and what was in them.
+
+    Attributes:
+        files: The files.
+        columns: Where their texts are, in files that have columns.
+        digests: Of each file the format that it is read as, and the sha256, in hex, of its bytes, decompressed; of
+            a Parquet file that of its texts.
+    """
+
+    files: tuple[Place, ...]
+    columns: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """JSON that tells the corpus from others; the files' paths do not count."""
+        whole = hashlib.sha256("\n".join(self.digests).encode()).hexdigest()
+        return {"corpus": whole, "columns": list(self.columns)}
+
+    def texts(self) -> Iterator[str]:
+        """Yields the texts that aren't blank, one at a time; from the start at each call.
+
+        Raises:
+            ValueError: There is no text, as `path:line: reason`, in a line or row, or nowhere; or a file is no longer
+                what it was.
+        """
+        any_text = False
+        for file, digest in zip(self.files, self.digests, strict=True):
+            seen = hashlib.sha256()
+            for text in _texts_of(file, self.columns, seen):
+                if text.strip():
+                    any_text = True
+                    yield text
+            if _told(file, seen) != digest:
+                raise ValueError(
+                    f"tokenizer.train_files: {file} changed while it was read: run again when nothing writes to it"
+                )
+        if not any_text:
+            told = ", ".join(str(file) for file in self.files[:3]) + (", ..." if len(self.files) > 3 else "")
+            raise ValueError(f"tokenizer.train_files: there is no text in {told or 'no file at all'}")
+
+
+def corpus_of(paths: str | Sequence[str], column: str | Sequence[str]) -> Corpus:
+    """What `tokenizer.train_files` and `tokenizer.train_column` name; each file is read once.
 
     Raises:
-        ValueError: There is nothing at a path, or the protocol of a URL is refused.
-        ImportError: fsspec is missing and a path is a URL.
+        ValueError: There is nothing at a path, the protocol of a URL is refused, a file's name ends in none of
+            `ENDINGS`, or it cannot be read to its end.
+        ImportError: A library for a URL, a compression or Parquet is missing.
     """
     try:
-        return files_in(paths, ENDINGS)
+        files = tuple(files_in(paths, ENDINGS))
     except (FileNotFoundError, ValueError) as error:
         raise ValueError(f"tokenizer.train_files: {error}") from error
-
-
-def corpus_digest(files: Sequence[Place]) -> str:
-    """The sha256 of what the files hold, decompressed, in hex; how each is read counts, its path does not.
-
-    Raises:
-        ValueError: A file cannot be read to its end.
-    """
-    whole = hashlib.sha256()
     for file in files:
-        one = hashlib.sha256()
-        for block in _blocks(file):
-            one.update(block)
-        whole.update(f"{'json' if _is_json(file) else 'text'} {one.hexdigest()}\n".encode())
-    return whole.hexdigest()
+        if wrong := _wrong_ending(file):
+            raise ValueError(wrong)
+    columns = (column,) if isinstance(column, str) else tuple(column)
+    return Corpus(files, columns, tuple(_digest(file, columns) for file in files))
 
 
-def training_texts(files: Sequence[Place], column: str) -> Iterator[str]:
-    """Yields the texts of files that aren't blank, one at a time.
+def wrong_corpus(paths: str | Sequence[str] | None, column: str | Sequence[str]) -> Iterator[str]:
+    """What is wrong with `tokenizer.train_files` and `tokenizer.train_column`, as far as names tell; no file is read.
 
-    A file whose name ends in .jsonl (.ndjson, .json; a compression's ending may follow) has one JSON object a line, and
-    `column` names its text; any other file has one text a line. Only a newline ends a line.
-
-    Raises:
-        ValueError: A line is no text; the message reads `path:line: reason`. There is no text at all.
+    Files that aren't there, and URLs, are passed over.
     """
-    any_text = False
-    for file in files:
-        read = _from_json if _is_json(file) else _from_text
-        for number, line in enumerate(_lines(file), 1):
-            try:
-                text = read(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line, column)
-            except ValueError as error:
-                raise ValueError(f"{file}:{number}: {error}") from error
-            if text.strip():
-                any_text = True
-                yield text
-    if not any_text:
-        told = ", ".join(str(file) for file in files[:3]) + (", ..." if len(files) > 3 else "")
-        raise ValueError(f"tokenizer.train_files: there is no text in {told or 'no file at all'}")
+    columns = [column] if isinstance(column, str) else list(column)
+    if not columns or not all(isinstance(each, str) and each for each in columns) or len({*columns}) < len(columns):
+        yield f"tokenizer.train_column must be a column's name, or a list of different ones, not {column!r}"
+    for path in [paths] if isinstance(paths, str) else paths or ():
+        try:
+            place = place_of(path)
+            found = [] if isinstance(place, Url) or place.is_dir() else files_in(place, ENDINGS)
+        except (OSError, RuntimeError, ValueError):
+            continue
+        yield from filter(None, map(_wrong_ending, found))
 
 
-def _is_json(file: Place) -> bool:
-    name = file.name.lower()
-    if name.endswith(COMPRESSIONS):
-        name = name[: -len(PurePosixPath(name).suffix)]
-    return name.endswith(_JSON)
+def _format(file: Place) -> str | None:
+    name = PurePosixPath(file.name.lower())
+    if name.suffix in COMPRESSIONS:
+        inner = _FORMATS.get(PurePosixPath(name.stem).suffix)
+        return None if inner == "parquet" else inner
+    return _FORMATS.get(name.suffix)
 
 
-def _from_text(line: bytes, _column: str) -> str:
-    try:
-        return line.rstrip(b"\r\n").decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: {error.reason} at byte {error.start + 1} of the line") from error
-
-
-def _from_json(line: bytes, column: str) -> str:
-    if not line.strip():
+def _wrong_ending(file: Place) -> str:
+    if _format(file):
         return ""
-    _ = _from_text(line, column)
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
-    if not isinstance(row, dict):
-        raise ValueError("the row is no JSON object")
-    text = row.get(column)
-    if not isinstance(text, str):
-        found = f"has {type(text).__name__}" if column in row else f"has only {', '.join(row) or 'no key'}"
-        raise ValueError(f"tokenizer.train_column={column!r} must be a text, and the row {found}")
-    return text
+    return f"tokenizer.train_files: {file} is not read: a corpus's files end in {', '.join(ENDINGS)}"
 
 
-def _lines(file: Place) -> Iterator[bytes]:
+def _texts_of(file: Place, columns: Sequence[str], seen: Any) -> Iterator[str]:
+    """The texts of a file; the hash `seen` is fed what its digest is of."""
+    form = _format(file)
+    if form == "parquet":
+        return parquet_texts(file, columns, seen)
+    return LINE_FORMATS[form or "text"](_lines(file, seen), columns, file)
+
+
+def _digest(file: Place, columns: Sequence[str]) -> str:
+    seen = hashlib.sha256()
+    if _format(file) == "parquet":
+        for _ in parquet_texts(file, columns, seen):
+            pass
+    else:
+        for block in _blocks(file):
+            seen.update(block)
+    return _told(file, seen)
+
+
+def _told(file: Place, seen: Any) -> str:
+    return f"{_format(file)} {seen.hexdigest()}"
+
+
+def _lines(file: Place, seen: Any) -> Iterator[bytes]:
     try:
         with open_bytes(file) as opened:
-            yield from opened
+            for line in opened:
+                seen.update(line)
+                yield line
     except Exception as error:
         raise _unreadable(file, error) from error
 
@@ -120,5 +167,6 @@ def _blocks(file: Place) -> Iterator[bytes]:
 
 def _unreadable(file: Place, error: Exception) -> Exception:
     if isinstance(error, ImportError) or not is_damage(error):
+        name_place(error, file)
         return error
     return ValueError(f"tokenizer.train_files: cannot read {file}: {reason_of(error)}")

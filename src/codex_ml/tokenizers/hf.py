@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from codex_addons.component import component
 from codex_ml.tokenizers import hf_training
-from codex_ml.tokenizers.corpus import ENDINGS, corpus_digest, corpus_files, training_texts
+from codex_ml.tokenizers.corpus import ENDINGS, corpus_of, wrong_corpus
 from codex_ml.tokenizers.hf_loading import from_file, from_source, source_of
 from codex_ml.tokenizers.training_cache import trained
 
@@ -42,9 +42,11 @@ class HfTokenizerConfig:
     )
     train_files: str | list[str] | None = field(
         default=None,
-        metadata={"help": "Corpus to train from: .txt with one text a line or .jsonl; files, folders or globs."},
+        metadata={"help": "Corpus to train from: .txt, .jsonl, .csv, .tsv or .parquet; files, folders or globs."},
     )
-    train_column: str = field(default="text", metadata={"help": "The text's key in .jsonl files."})
+    train_column: str | list[str] = field(
+        default="text", metadata={"help": "The column of the texts, or several; .txt files have a text a line."}
+    )
     algorithm: Literal["bpe", "wordpiece"] = field(
         default="bpe", metadata={"help": "What is trained: bpe is byte-level as GPT-2's, wordpiece as BERT's."}
     )
@@ -64,20 +66,24 @@ class HfTokenizerConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.tokenizer_name is not None and not (
-            isinstance(self.tokenizer_name, str) and self.tokenizer_name.strip()
-        ):
-            raise ValueError(f"tokenizer.tokenizer_name must be a hub id or a folder, not {self.tokenizer_name!r}")
-        if (self.tokenizer_name is None) == (not self.train_files):
+        name = self.tokenizer_name
+        if name is not None and not (isinstance(name, str) and name.strip()):
+            raise ValueError(f"tokenizer.tokenizer_name must be a hub id or a folder, not {name!r}")
+        if (name is None) == (not self.train_files):
             raise ValueError(f"{_NEEDS}, and {'both are' if self.train_files else 'neither is'} given")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
+        # What a sample's name stands for is told later.
+        if name is not None and "://" not in name:
+            source_of(name)
+        for wrong in wrong_corpus(self.train_files, self.train_column):
+            raise ValueError(wrong)
+        for option, allowed in _CHOICES.items():
+            if getattr(self, option) not in allowed:
                 told = " or ".join("null" if each is None else each for each in allowed)
-                raise ValueError(f"tokenizer.{name} must be {told}, not {getattr(self, name)!r}")
-        for name, least in (("vocab_size", 1), ("min_frequency", 0), ("model_max_length", 1)):
-            value = getattr(self, name)
+                raise ValueError(f"tokenizer.{option} must be {told}, not {getattr(self, option)!r}")
+        for option, least in (("vocab_size", 1), ("min_frequency", 0), ("model_max_length", 1)):
+            value = getattr(self, option)
             if value is not None and (not isinstance(value, int) or value < least):
-                raise ValueError(f"tokenizer.{name} must be a whole number from {least}, not {value!r}")
+                raise ValueError(f"tokenizer.{option} must be a whole number from {least}, not {value!r}")
 
 
 @component(
@@ -126,16 +132,15 @@ def _options(config: dict[str, Any]) -> HfTokenizerConfig:
 def _trained(options: HfTokenizerConfig, chosen: dict[str, Any]) -> Any:
     import tokenizers
 
-    files = corpus_files(options.train_files or [])
+    corpus = corpus_of(options.train_files or [], options.train_column)
     choices = {
         "algorithm": options.algorithm,
         "vocab_size": options.vocab_size,
         "min_frequency": options.min_frequency,
         "lowercase": options.lowercase and options.algorithm == "wordpiece",
     }
-    key = {"corpus": corpus_digest(files), "column": options.train_column, **choices}
     with trained(
-        key | {"library": f"tokenizers {tokenizers.__version__}"},
-        lambda folder: hf_training.train(lambda: training_texts(files, options.train_column), folder, **choices),
+        corpus.key | choices | {"library": f"tokenizers {tokenizers.__version__}"},
+        lambda folder: hf_training.train(corpus.texts, folder, **choices),
     ) as folder:
         return from_source(folder, "main", chosen, only_cache=True)

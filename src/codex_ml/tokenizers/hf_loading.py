@@ -29,8 +29,12 @@ def source_of(name: str) -> Path | str:
     Raises:
         ValueError: It looks like a path, and there is nothing; or a folder holds no tokenizer.
     """
-    path = Path(name).expanduser()
-    if path.is_file():
+    try:
+        path = Path(name).expanduser()
+        is_file = path.is_file()
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"tokenizer.tokenizer_name: {name} cannot be looked up ({error})") from error
+    if is_file:
         # Its folder tells the special tokens.
         whole = path.name == "tokenizer.json" and (path.parent / "tokenizer_config.json").is_file()
         return path.parent if whole else path

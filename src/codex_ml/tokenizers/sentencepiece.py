@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from codex_addons.component import component
-from codex_ml.tokenizers.corpus import ENDINGS, corpus_digest, corpus_files, training_texts
+from codex_ml.tokenizers.corpus import ENDINGS, corpus_of, wrong_corpus
 from codex_ml.tokenizers.sentencepiece_training import MODEL, train
 from codex_ml.tokenizers.training_cache import trained
 
@@ -32,9 +32,11 @@ class SentencePieceConfig:
     )
     train_files: str | list[str] | None = field(
         default=None,
-        metadata={"help": "Corpus to train from: .txt with one text a line or .jsonl; files, folders or globs."},
+        metadata={"help": "Corpus to train from: .txt, .jsonl, .csv, .tsv or .parquet; files, folders or globs."},
     )
-    train_column: str = field(default="text", metadata={"help": "The text's key in .jsonl files."})
+    train_column: str | list[str] = field(
+        default="text", metadata={"help": "The column of the texts, or several; .txt files have a text a line."}
+    )
     vocab_size: int = field(default=8000, metadata={"help": "Tokens to learn, special ones included."})
     model_type: Literal["unigram", "bpe", "char", "word"] = field(
         default="unigram", metadata={"help": "What is learnt."}
@@ -46,7 +48,10 @@ class SentencePieceConfig:
         default=False, metadata={"help": "Whether a character without a token is written as its UTF-8 bytes."}
     )
     normalization: Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"] = field(
-        default="nmt_nfkc", metadata={"help": "How texts are normalized first; cf: with case folding."}
+        default="nmt_nfkc",
+        metadata={
+            "help": "How texts are normalized first; cf: with case folding; identity: not at all, spaces are kept."
+        },
     )
     train_texts: int = field(
         default=1_000_000, metadata={"help": "Texts that training holds in memory; of more, a random sample."}
@@ -73,6 +78,8 @@ class SentencePieceConfig:
     def __post_init__(self) -> None:
         if bool(self.model_file) == bool(self.train_files):
             raise ValueError(f"{_NEEDS}, and {'both are' if self.train_files else 'neither is'} given")
+        for wrong in wrong_corpus(self.train_files, self.train_column):
+            raise ValueError(wrong)
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"tokenizer.{name} must be {', '.join(allowed)}, not {getattr(self, name)!r}")
@@ -96,10 +103,19 @@ _CHOICES = {
     config=SentencePieceConfig,
     requires=("sentencepiece", "transformers"),
     extra="sentencepiece",
-    files={"train_files": ENDINGS},
+    files={"train_files": ENDINGS, "model_file": (".model",)},
 )
 def sentencepiece(config: dict[str, Any]) -> Any:
     """Gives a SentencePiece model the transformers call interface; the ids are SentencePiece's own.
+
+    Trained with `normalization=identity byte_fallback=true` it gives every text back as it was, but for "▁" (U+2581),
+    which is SentencePiece's space and comes back as one. Else normalization joins spaces and drops those at the ends.
+    In either case a text begins with a space of SentencePiece's, so that a word there has the ids that it has
+    elsewhere; `decode` drops one space from what it begins with, be it the start of a text or a part of it.
+
+    What `save_pretrained` writes is read by `AutoTokenizer` without this package and gives the same ids, but `decode`
+    there strips texts and shows byte pieces as "<0xE2>": to decode, load the folder by `model_file` or
+    `codex_ml.tokenizers.sentencepiece_tokenizer.SentencePieceTokenizer.from_pretrained`.
 
     Args:
         config: The options of `SentencePieceConfig`.
@@ -119,20 +135,19 @@ def sentencepiece(config: dict[str, Any]) -> Any:
 
     if options.model_file:
         return _wrapped(Wrapped, _model_file(options.model_file), options)
-    files = corpus_files(options.train_files or [])
+    corpus = corpus_of(options.train_files or [], options.train_column)
     choices = {
         "vocab_size": options.vocab_size,
         "model_type": options.model_type,
         "character_coverage": options.character_coverage,
         "byte_fallback": options.byte_fallback,
         "normalization_rule_name": options.normalization,
+        # Spaces at the ends and doubled ones are part of a text that is not normalized.
+        "remove_extra_whitespaces": options.normalization != "identity",
     }
-    key = {"corpus": corpus_digest(files), "column": options.train_column, "sample": options.train_texts, **choices}
     with trained(
-        key | _version(),
-        lambda folder: train(
-            training_texts(files, options.train_column), folder, sample=options.train_texts, **choices
-        ),
+        corpus.key | choices | {"sample": options.train_texts} | _version(),
+        lambda folder: train(corpus.texts(), folder, sample=options.train_texts, **choices),
     ) as folder:
         return _wrapped(Wrapped, folder / MODEL, options)
 

@@ -16,8 +16,8 @@ class SentencePieceTokenizer(SentencePieceBackend):
 
     `tokenizer(text, add_special_tokens=False)` gives the ids of `SentencePieceProcessor.encode` for every text, and
     `decode` the text of its `decode`. What `save_pretrained` writes names transformers' own `SentencePieceBackend`, so
-    that `AutoTokenizer` reads it without this package: with the same ids, but `decode` there shows byte pieces
-    ("<0xE2>") as they are.
+    that `AutoTokenizer` reads it without this package: with the same ids, but `decode` there strips texts and
+    shows byte pieces as "<0xE2>"; `SentencePieceTokenizer.from_pretrained` of the same folder gives them back.
     """
 
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012 as transformers has it

@@ -31,8 +31,8 @@ def train(texts: Iterator[str], folder: Path, *, sample: int, **options: Any) ->
         folder: Where `tokenizer.model` is written.
         sample: How many texts the trainer holds in memory at most: of a larger corpus a random sample, the same every
             time.
-        **options: The trainer's: `vocab_size`, `model_type`, `character_coverage`, `byte_fallback` and
-            `normalization_rule_name`.
+        **options: The trainer's: `vocab_size`, `model_type`, `character_coverage`, `byte_fallback`,
+            `normalization_rule_name` and `remove_extra_whitespaces`.
 
     Raises:
         ValueError: The corpus cannot give such a vocabulary.
