@@ -6,8 +6,8 @@ import codecs
 import re
 from collections.abc import Iterator
 
-from codex_ml.data_loaders.reading import BadRows
-from codex_ml.places import Place, is_damage, open_bytes, reason_of
+from codex_ml.data_loaders.reading import MAX_ROW_BYTES, BadRows
+from codex_ml.places import Place, is_damage, name_place, open_bytes, reason_of
 
 __all__ = ["LineFile"]
 
@@ -34,35 +34,50 @@ class LineFile:
         place: The file.
         encoding: Any text encoding Python knows.
         bad: What is done with bad rows.
+        max_row_bytes: How many bytes of UTF-8 a line may have, give or take what is read at once.
 
     Attributes:
         line: The number of the first line of the latest block, from 1. Who takes a block adds its lines.
     """
 
-    def __init__(self, place: Place, encoding: str, bad: BadRows) -> None:
+    def __init__(self, place: Place, encoding: str, bad: BadRows, max_row_bytes: int = MAX_ROW_BYTES) -> None:
         self.line = 1
         self._place = place
         self._codec = codecs.lookup(encoding).name.replace("utf-8-sig", "utf-8")
         self._bad = bad
+        self._longest = max_row_bytes
 
     def blocks(self) -> Iterator[bytes]:
         """Some whole lines each, with their newlines, in UTF-8 unless bytes cannot be decoded; nothing for no lines.
 
-        Where the file cannot be read to its end, the line that it breaks off in is a bad row.
+        Where the file cannot be read to its end, the line that it breaks off in is a bad row; so is one that is too
+        long, of which no more than it may have is kept.
 
         Raises:
             OSError: It cannot be opened.
             ValueError: It is another kind of file.
         """
-        start, begun = codecs.BOM_UTF8, [b""]
-        for data in self._pieces(begun):
+        start, begun, size, skips = codecs.BOM_UTF8, [b""], 0, False
+        for piece in self._pieces(begun):
+            data = piece
+            if skips:
+                end = data.find(b"\n") + 1
+                if not end:
+                    continue
+                data, skips = data[end:], False
+                self.line += 1
             cut = data.rfind(b"\n") + 1
             if not cut:
                 begun.append(data)
+                size += len(data)
+                if size > self._longest:
+                    start, size, skips = b"", 0, True
+                    self._refuse_long(b"".join(begun))
+                    begun[:] = [b""]
                 continue
             block = b"".join((*begun, data[:cut])).removeprefix(start)
             begun[:] = [data[cut:]]
-            start = b""
+            start, size = b"", len(data) - cut
             yield block
         last = b"".join(begun).removeprefix(start)
         if last:
@@ -76,6 +91,10 @@ class LineFile:
         """
         self._bad(self._place, number, self._undecodable(line) or reason, self._raw(line))
 
+    def _refuse_long(self, line: bytes) -> None:
+        told = f"the line is longer than the {self._longest} bytes of data_loader.max_row_bytes"
+        self._bad(self._place, self.line, told, self._raw(line[: self._longest]))
+
     def _pieces(self, begun: list[bytes]) -> Iterator[bytes]:
         """What is read, in UTF-8; where reading fails, `begun` holds the line that is broken off."""
         decoder = None if self._codec == "utf-8" else codecs.getincrementaldecoder(self._codec)(_ERRORS)
@@ -86,6 +105,7 @@ class LineFile:
                     data = file.read1(_BLOCK)  # pyright: ignore[reportAttributeAccessIssue]
                 except Exception as error:
                     if not is_damage(error):
+                        name_place(error, self._place)
                         raise
                     self._bad(self._place, self.line, reason_of(error), self._raw(b"".join(begun)))
                     begun.clear()

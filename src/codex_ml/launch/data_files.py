@@ -35,6 +35,8 @@ def places(name: str, endings: Sequence[str]) -> tuple[list[Place], str]:
     Returns:
         The files, local ones absolute, and a message, of which one is empty.
     """
+    # Without what is secret in a URL.
+    shown_name = str(Url(name))
     try:
         place = _sample(name) if name.startswith(SAMPLE) else place_of(name)
         if isinstance(place, Url):
@@ -45,9 +47,9 @@ def places(name: str, endings: Sequence[str]) -> tuple[list[Place], str]:
         found: list[Any] = [place] if whole else files_in(place, endings)
     except (CodexError, CodexAddonsError, ImportError, OSError, RuntimeError, ValueError) as error:
         told = str(error)
-        return [], told if name in told else f"{name}: {told}"
+        return [], told if shown_name in told else f"{shown_name}: {told}"
     except Exception as error:  # a store's own error, of whatever type its library raises
-        return [], f"{name}: {type(error).__name__}: {error}"
+        return [], f"{shown_name}: {type(error).__name__}: {error}"
     found = [each.absolute() for each in found]
     # An empty part of a data set is no more than that.
     filled = [each for each in found if not _is_empty(each)]

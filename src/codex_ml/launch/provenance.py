@@ -11,6 +11,7 @@ from typing import Any
 
 from codex_ml.launch.assembly import Assembly, Component
 from codex_ml.launch.versions import version_of
+from codex_ml.places import without_secrets
 
 __all__ = ["component_record", "components_record", "cpu_model", "environment_record", "git_record", "signature"]
 
@@ -41,7 +42,7 @@ def component_record(component: Component | None) -> dict[str, Any] | None:
         "distribution": component.entry.distribution,
         "version": component.entry.version,
         "target": component.entry.target,
-        "options": dict(component.options),
+        "options": without_secrets(dict(component.options)),
     }
 
 
