@@ -2,8 +2,9 @@
 
 These are protocols: a plugin needs no import from this package, only the right shape. A component may declare itself
 by attributes: `__codex_api__ = "v1"`, `__codex_config__` (a dataclass of its options) and `__codex_meta__` (a mapping;
-`requires` names the distributions it imports, `input`, `greater_is_better` and `scale` describe a metric, `observer`
-marks a plugin that changes nothing in the result).
+`requires` names the distributions it imports, `input`, `greater_is_better` and `scale` describe a metric, `head` is
+what a task needs of a model and `heads` what a model has, `files` names options that are data files, `observer` marks
+a plugin that changes nothing in the result).
 """
 
 from __future__ import annotations

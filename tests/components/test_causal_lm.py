@@ -80,8 +80,9 @@ def test_is_a_task_of_tokens():
     task = CausalLM()
     assert isinstance(task, Task)
     assert task.feeds == ("logprobs", "tokens")
-    assert task.head() == {"kind": "causal_lm"}
+    assert task.head() == {"kind": CausalLM.__codex_meta__["head"]} == {"kind": "causal_lm"}
     assert task.fit(iter(())) == {}
+    assert task.targets == ()
 
 
 def test_packed_blocks_show_the_model_the_stream_once():
@@ -100,18 +101,27 @@ def test_packed_blocks_show_the_model_the_stream_once():
 def test_a_block_is_named_for_where_it_begins():
     # 22 + 1 tokens, 2 + 1, then the long one.
     found = [example["id"] for example in made(CausalLM(block_size=8))]
-    assert found[:5] == ["a.jsonl#1", "a.jsonl#1@8", "a.jsonl#1@16", "a.jsonl#2@1", "a.jsonl#3@6"]
+    assert found[:5] == ["a.jsonl#1@0", "a.jsonl#1@8", "a.jsonl#1@16", "a.jsonl#2@1", "a.jsonl#3@6"]
     assert len(set(found)) == len(found)
+
+
+def test_the_record_that_a_block_begins_in_can_be_told_whatever_its_id_is():
+    names = ["who@example.org", "who@example.org@7", "@3"]
+    records = [{"id": name, "text": "ten tokens"} for name in names]
+    for pack in (True, False):
+        found = [example["id"].rpartition("@") for example in made(CausalLM(block_size=4, pack=pack), records)]
+        assert list(dict.fromkeys(name for name, _, _ in found)) == names
+        assert all(token.isdecimal() for _, _, token in found)
 
 
 def test_documents_are_kept_apart_unless_packed():
     examples = made(CausalLM(block_size=8, pack=False))
     assert [example["id"] for example in examples[:5]] == [
-        "a.jsonl#1",
+        "a.jsonl#1@0",
         "a.jsonl#1@8",
         "a.jsonl#1@16",
-        "a.jsonl#2",
-        "a.jsonl#3",
+        "a.jsonl#2@0",
+        "a.jsonl#3@0",
     ]
     assert examples[3]["input_ids"] == [*ids_of("so"), END]
     assert made(CausalLM(block_size=8, pack=False, add_eos=False))[3]["input_ids"] == ids_of("so")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_models import CLASSES, build, lively
 
 from codex_ml.errors import DataError, ModelError
 from codex_ml.interfaces import Task
@@ -76,6 +77,7 @@ def test_fit_sorts_the_labels_whatever_their_order(labels):
 
 
 def test_the_head_names_labels_and_their_number():
+    assert Classification.__codex_meta__["head"] == "sequence_classification"
     assert fitted().head() == {"kind": "sequence_classification", "labels": ["x", "y"], "num_labels": 2}
 
 
@@ -179,8 +181,9 @@ def test_max_length_must_be_a_positive_whole_number(length):
         Classification(max_length=length)
 
 
-@pytest.mark.parametrize(("side", "row"), [("right", [97, 98, 5, 5]), ("left", [5, 5, 97, 98])])
-def test_collate_pads_as_the_tokenizer_says(side, row):
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_collate_pads_at_the_end_whatever_the_tokenizer_says(side):
+    row = [97, 98, 5, 5]
     task, tokenizer = fitted(), Words(padding_side=side, pad_token_id=5)
     batch = task.collate(list(task.examples(RECORDS, tokenizer, train=True)), tokenizer, train=True)
     assert batch.inputs["input_ids"][0].tolist() == row
@@ -192,6 +195,23 @@ def test_collate_pads_as_the_tokenizer_says(side, row):
     assert batch.labels.dtype == torch.int64
     assert batch.ids == ["r1", "r2", "r3"]
     assert batch.count == 3
+
+
+@pytest.mark.parametrize("name", ["bert_base_uncased", "minilm", "gpt2"])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_the_batch_changes_no_answer_of_encoders_and_decoders(name, side):
+    task, tokenizer = fitted(("no", "yes")), Words(padding_side=side, pad_token_id=5)
+    model = lively(build(name, CLASSES)).eval()
+    texts = ["aabbc", "c", "cb", "bbb"]
+    examples = list(task.examples([record(text, text, "no") for text in texts], tokenizer, train=False))
+    batch = task.collate(examples, tokenizer, train=False)
+    whole = task.answers(model, batch, tokenizer)
+    alone = [task.answers(model, task.collate([each], tokenizer, train=False), tokenizer)[0] for each in examples]
+    assert [each["prediction"] for each in whole] == [each["prediction"] for each in alone]
+    assert [each["score"] for each in whole] == pytest.approx([each["score"] for each in alone], abs=1e-5)
+    assert len({round(each["score"], 3) for each in whole}) == 4
+    losses = [task.loss(model, task.collate([each], tokenizer, train=False)).item() for each in examples]
+    assert task.loss(model, batch).item() == pytest.approx(sum(losses), abs=1e-4)
 
 
 def test_a_tokenizer_without_padding_lends_its_end_token():

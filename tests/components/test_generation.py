@@ -1,21 +1,33 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import json
+import math
 import random
+import re
 from collections import Counter
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_language import decoder, record, without, wrapping_tokenizer
+from tokenizers import normalizers
 from transformers import GenerationConfig, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
 
+from codex_addons.component import meta_of
+from codex_ml import registries
 from codex_ml.errors import DataError, ModelError
 from codex_ml.interfaces import Task
+from codex_ml.launch.assembly import Component, Weights
 from codex_ml.tasks.generation import Generation
 from codex_ml.testing import TaskTests
 from codex_ml.testing.tiny_parts import tiny_model, tiny_tokenizer
+from codex_ml.testing.tiny_run import by_hand, ran, tiny_assembly
 
 TOKENIZER = tiny_tokenizer({})
 END = TOKENIZER.eos_token_id
@@ -125,7 +137,8 @@ def test_is_a_task_of_texts():
     assert isinstance(task, Task)
     assert task.feeds == ("text", "logprobs", "tokens")
     assert task.columns == ("prompt", "target")
-    assert task.head() == {"kind": "causal_lm"}
+    assert task.targets == ("target",)
+    assert task.head() == {"kind": Generation.__codex_meta__["head"]} == {"kind": "causal_lm"}
     assert task.fit(iter(())) == {}
 
 
@@ -243,6 +256,88 @@ def test_sampling_draws_each_token_as_often_as_the_model_gives_it(options, kept)
     assert all((share > 0) == (float(chance) > 0) for share, chance in zip(shares[:3], probabilities[:3], strict=True))
 
 
+def answered(task, model, records):
+    return task.answers(model, task.collate(made(task, records), TOKENIZER, train=False), TOKENIZER)
+
+
+@pytest.mark.parametrize("options", METHODS)
+def test_answers_are_the_texts_and_how_likely_their_tokens_are(options):
+    task, model = seeded(**options), speaking()
+    found = answered(task, model, RECORDS)
+    assert [each["prediction"] for each in found] == predicted(task, model)["text"][0]
+    for each, answer in zip(RECORDS, found, strict=True):
+        start, text = [*ids_of(each["prompt"]), *ids_of("\n")], ids_of(answer["prediction"])
+        ids = start + text + [END] * (len(text) < 16)
+        with torch.no_grad():
+            chances = model(torch.tensor([ids])).logits[0].softmax(-1)
+        wanted = math.prod(float(chances[at - 1, ids[at]]) for at in range(len(start), len(ids)))
+        assert answer["score"] == pytest.approx(wanted ** (1 / (len(ids) - len(start))), rel=1e-4)
+        assert 0 < answer["score"] <= 1
+
+
+def test_what_was_learnt_by_heart_is_answered_for_sure(trained):
+    found = answered(seeded(), trained, RECORDS)
+    assert [each["prediction"] for each in found] == ["a test", "that", "yes", "so"]
+    assert min(each["score"] for each in found) > 0.9
+
+
+def test_an_empty_answer_is_as_sure_as_its_end_is_likely():
+    model, bias = decoder(), torch.full((259,), -1e4)
+    bias[[END, *ids_of("a")]] = torch.tensor([0.75, 0.25]).log()
+    model.lm_head.register_forward_hook(lambda module, given, output: bias.expand_as(output))
+    (answer,) = answered(seeded(), model, RECORDS[:1])
+    assert answer == {"prediction": "", "score": pytest.approx(0.75)}
+
+
+def test_records_without_a_target_are_answered_like_those_with_one():
+    bare = [record(number, prompt=each["prompt"]) for number, each in enumerate(RECORDS, start=1)]
+    task, model = seeded(), speaking()
+    assert answered(task, model, bare) == answered(task, model, RECORDS)
+    examples = made(task, [*bare[:1], record(2, prompt="p", target=None), RECORDS[3]])
+    assert [example["references"] for example in examples] == [None, None, "so"]
+    batch = task.collate(examples, TOKENIZER, train=False)
+    assert batch.count == 3
+    assert task.predict(model, batch, TOKENIZER, ["tokens"])["tokens"][2] == [0, 0, 3]
+
+
+def metric(name):
+    factory = registries.load("metric", name)
+    return Component("metric", name, name, {}, factory, registries.find("metric", name), meta_of(factory))
+
+
+def test_a_run_predicts_with_the_weights_of_another(tmp_path):
+    def model(config):
+        return decoder(vocabulary=config["head"]["vocab_size"], tie_word_embeddings=False), None
+
+    def run(name, **changes):
+        (tmp_path / name).mkdir()
+        return tiny_assembly(
+            tmp_path / name,
+            records=[{"prompt": each, "target": each} for each in ("on", "off") * 8],
+            task=TestGreedy().chosen(),
+            model=by_hand("model", model),
+            **changes,
+        )
+
+    metrics = tuple(metric(name) for name in ("squad_f1", "ppl"))
+    first = run("first", metrics=metrics)
+    told = ran(tmp_path / "first", replace(first, data=replace(first.data, test=first.data.validation)))
+    weights = Weights(tmp_path / "first" / "model", True, "generation", "model", told["task_state"])
+    again = run("again", metrics=metrics, mode="evaluate", weights=weights)
+    assert ran(tmp_path / "again", again)["metrics"] == told["metrics"]
+
+    (tmp_path / "new.jsonl").write_text('{"id": "a", "prompt": "on"}\n{"id": "b", "prompt": "off", "target": "out"}\n')
+    last = run("last", metrics=(), mode="predict", weights=weights)
+    last = replace(last, data=replace(last.data, train=(), validation=(), test=(tmp_path / "new.jsonl",)))
+    ran(tmp_path / "last", last)
+    lines = [json.loads(line) for line in (tmp_path / "last" / "predictions.jsonl").read_text().splitlines()]
+    assert [(each["id"], each["input"], each.get("target")) for each in lines] == [
+        ("a", "on", None),
+        ("b", "off", "out"),
+    ]
+    assert all(isinstance(each["prediction"], str) and 0 < each["score"] <= 1 for each in lines)
+
+
 def test_max_new_tokens_ends_a_text():
     texts, _ = predicted(seeded(max_new_tokens=3), speaking())["text"]
     longer, _ = predicted(seeded(), speaking())["text"]
@@ -320,13 +415,101 @@ def test_the_template_is_filled_as_text():
     assert TOKENIZER.decode(example["input_ids"]) == "Q {x}: {prompt}%s {0}\n{prompt}%s A:t[EOS]"
 
 
-@pytest.mark.parametrize(("side", "kept"), [("right", "What "), ("left", "this?")])
-def test_a_long_prompt_is_cut_and_keeps_its_separator(side, kept):
+def cutting(side):
     tokenizer = tiny_tokenizer({})
     tokenizer.truncation_side = side
+    return tokenizer
+
+
+def read(task, records, tokenizer=TOKENIZER):
+    """What the model reads of records, before their targets."""
+    return [TOKENIZER.decode(each["input_ids"][: each["context"]]) for each in made(task, records, tokenizer)]
+
+
+@pytest.mark.parametrize(("side", "kept"), [("right", "What "), ("left", "this?")])
+def test_a_long_prompt_is_cut_and_keeps_its_separator(side, kept):
     task = Generation(max_prompt_length=8, separator=" A:")
-    (example,) = made(task, RECORDS[:1], tokenizer)
-    assert TOKENIZER.decode(example["input_ids"][: example["context"]]) == f"{kept} A:"
+    assert read(task, RECORDS[:1], cutting(side)) == [f"{kept} A:"]
+
+
+@pytest.mark.parametrize(
+    ("side", "template", "found"),
+    [
+        ("right", "Article: {prompt} Headline:", "Article: What is Headline:\n"),
+        ("left", "Article: {prompt} Headline:", "Article: is this Headline:\n"),
+        ("right", "{prompt} ({prompt}), a title", "What i (What i), a title\n"),
+        ("left", "1: {prompt} 2: {prompt}", "1: is this 2: is this\n"),
+    ],
+)
+def test_a_long_prompt_is_cut_and_keeps_the_words_of_its_template(side, template, found):
+    records = [record(1, prompt="What is this", target="t"), record(2, prompt="No", target="t")]
+    task = Generation(prompt_template=template, max_prompt_length=len(found))
+    assert read(task, records, cutting(side)) == [found, template.replace("{prompt}", "No") + "\n"]
+
+
+class Merging:
+    """A tokenizer that makes one token of a word and the space before it, and two of a colon and a space."""
+
+    eos_token_id, bos_token_id, all_special_ids = 0, None, (0,)
+    truncation_side = "right"
+
+    def __init__(self):
+        self.words = ["[EOS]"]
+
+    def __len__(self):
+        return 1000
+
+    def __call__(self, texts, **_):
+        rows = [re.findall(r" ?\w+|\W", text) for text in texts]
+        for word in itertools.chain(*rows):
+            if word not in self.words:
+                self.words.append(word)
+        return {"input_ids": [[self.words.index(word) for word in row] for row in rows]}
+
+    def text(self, example):
+        return [self.words[token] for token in example["input_ids"][: example["context"]]]
+
+
+def test_what_is_cut_is_tokenised_like_what_fits():
+    tokenizer, template = Merging(), "Article: {prompt} Headline:"
+    records = [record(1, prompt="one two", target="t"), record(2, prompt="one two three four", target="t")]
+    task = Generation(prompt_template=template, max_prompt_length=8)
+    short, long = (tokenizer.text(example) for example in made(task, records, tokenizer))
+    assert short == ["Article", ":", " one", " two", " Headline", ":", "\n"]
+    assert long == ["Article", ":", " one", " two", " three", " Headline", ":", "\n"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pieces=st.lists(st.text("ab :", max_size=5), min_size=2, max_size=4),
+    prompt=st.text("xyz ", min_size=1, max_size=40).filter(str.strip),
+    length=st.integers(1, 60),
+    side=st.sampled_from(["left", "right"]),
+)
+def test_no_prompt_is_longer_than_it_may_be_and_no_word_of_the_template_is_lost(pieces, prompt, length, side):
+    task = Generation(prompt_template="{prompt}".join(pieces), max_prompt_length=length)
+    words = len("".join(pieces)) + 1
+    if length - words < len(pieces) - 1:
+        with pytest.raises(ModelError, match="leaves no room for the prompt"):
+            read(task, [record(1, prompt=prompt, target="t")], cutting(side))
+        return
+    (found,) = read(task, [record(1, prompt=prompt, target="t")], cutting(side))
+    share = (length - words) // (len(pieces) - 1)
+    whole = prompt.join(pieces) + "\n"
+    kept = prompt[:share] if side == "right" else prompt[-share:]
+    assert found == (whole if len(whole) <= length else kept.join(pieces) + "\n")
+    assert len(found) <= length
+
+
+def test_how_many_prompts_were_cut_is_logged_once(caplog):
+    caplog.set_level("INFO", "codex_ml")
+    made(Generation(max_prompt_length=10), RECORDS)
+    (told,) = [each.getMessage() for each in caplog.records]
+    assert told.startswith("2 of 4 prompts are longer than task.max_prompt_length=10 tokens")
+    assert told.endswith("lost their end")
+    caplog.clear()
+    made(Generation(), RECORDS)
+    assert not caplog.records
 
 
 def test_a_target_that_is_cut_has_no_end():
@@ -334,6 +517,27 @@ def test_a_target_that_is_cut_has_no_end():
     assert TOKENIZER.decode(example["input_ids"][example["context"] :]) == "a test"
     example = made(Generation(max_target_length=7), RECORDS[:1])[0]
     assert TOKENIZER.decode(example["input_ids"][example["context"] :]) == "a test[EOS]"
+
+
+def test_of_no_answer_the_end_alone_is_learnt():
+    records = [record(1, prompt="p", target=""), record(2, prompt="p", target=["", "none"])]
+    task, model = seeded(), decoder()
+    learnt = [example["input_ids"][example["context"] :] for example in made(task, records, train=True)]
+    assert learnt == [[END], [END]]
+    found = predicted(task, model, records, want=["text", "tokens"])
+    assert found["text"][1] == ["", ["", "none"]]
+    assert list(found["tokens"][1]) == [END, END]
+
+
+def test_a_reference_that_the_tokenizer_does_not_know_can_be_evaluated_and_not_learnt():
+    tokenizer = wrapping_tokenizer(eos_token="[SEP]")
+    tokenizer.backend_tokenizer.normalizer = normalizers.Replace("?", "")
+    records = [record(1, prompt="p", target="???")]
+    with pytest.raises(DataError, match=r"record a\.jsonl#1: the tokenizer makes no token of its target '\?\?\?'"):
+        made(Generation(), records, tokenizer, train=True)
+    (example,) = made(Generation(), records, tokenizer)
+    assert example["references"] == "???"
+    assert example["input_ids"][example["context"] :] == [tokenizer.eos_token_id]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +548,6 @@ def test_a_target_that_is_cut_has_no_end():
         ({"prompt": " ", "target": "t"}, "the tokenizer makes no token of its prompt ' '"),
         ({"prompt": "p"}, "target is missing; name the column with data.columns.target"),
         ({"prompt": "p", "target": 7}, "target is a int, not a string"),
-        ({"prompt": "p", "target": ""}, "the tokenizer makes no token of its target ''"),
         ({"prompt": "p", "target": []}, "target is an empty list"),
         ({"prompt": "p", "target": ["a", 7]}, "target holds a int"),
         ({"prompt": "p", "target": {"a": 1}}, "target is a dict"),
@@ -352,7 +555,7 @@ def test_a_target_that_is_cut_has_no_end():
 )
 def test_a_record_that_is_unusable_is_named(bad, message):
     with pytest.raises(DataError, match=rf"record a\.jsonl#9: {message}"):
-        made(Generation(), [*RECORDS, record(9, **bad)])
+        made(Generation(), [*RECORDS, record(9, **bad)], train=True)
 
 
 def test_a_tokenizer_that_does_not_fit_is_refused():
@@ -360,7 +563,7 @@ def test_a_tokenizer_that_does_not_fit_is_refused():
         made(Generation(), tokenizer=without("eos_token"))
     with pytest.raises(ModelError, match=r"task\.max_prompt_length \+ task\.max_target_length is 320, the tokenizer's"):
         made(Generation(), tokenizer=without("bos_token", model_max_length=100))
-    with pytest.raises(ModelError, match=r"task\.max_prompt_length is 3, which task\.separator fills"):
+    with pytest.raises(ModelError, match=r"task\.max_prompt_length is 3, and the words of .* take 3 tokens"):
         made(Generation(max_prompt_length=3, separator=" A:"))
 
 

@@ -244,8 +244,8 @@ def test_layers_that_are_not_there_are_named():
 
 
 def test_an_architecture_without_usual_layers_tells_those_it_has(tmp_path):
-    transformers.CONFIG_MAPPING["nystromformer"](**WIDE, intermediate_size=48).save_pretrained(tmp_path)
-    told = r"model\.lora\.target_modules: peft knows no usual layers of a nystromformer model; .*key, out_proj, query"
+    transformers.CONFIG_MAPPING["mpnet"](**WIDE, intermediate_size=48).save_pretrained(tmp_path)
+    told = r"model\.lora\.target_modules: peft knows no usual layers of a mpnet model; .*dense, k, o, out_proj, q, v, "
     with pytest.raises(ValueError, match=told):
         load("minilm", tmp_path, CLASSES, pretrained=False, lora={})
 

@@ -76,19 +76,20 @@ def test_is_a_task_of_tokens():
     task = MaskedLM()
     assert isinstance(task, Task)
     assert task.feeds == ("logprobs", "tokens")
-    assert task.head() == {"kind": "masked_lm"}
+    assert task.head() == {"kind": MaskedLM.__codex_meta__["head"]} == {"kind": "masked_lm"}
     assert task.fit(iter(())) == {}
+    assert task.targets == ()
 
 
 def test_a_text_is_wrapped_as_its_tokenizer_wraps_it():
     examples = made(MaskedLM(block_size=200, pack=False))
     assert [each["input_ids"] for each in examples] == [TOKENIZER(text)["input_ids"] for text in TEXTS]
-    assert [each["id"] for each in examples] == ["a.jsonl#1", "a.jsonl#2", "a.jsonl#3"]
+    assert [each["id"] for each in examples] == ["a.jsonl#1@0", "a.jsonl#2@0", "a.jsonl#3@0"]
 
 
 def test_a_long_text_makes_several_examples_and_loses_nothing():
     examples = made(MaskedLM(block_size=10, pack=False), RECORDS[:1])
-    assert [each["id"] for each in examples] == ["a.jsonl#1", "a.jsonl#1@8", "a.jsonl#1@16"]
+    assert [each["id"] for each in examples] == ["a.jsonl#1@0", "a.jsonl#1@8", "a.jsonl#1@16"]
     assert [token for each in examples for token in each["input_ids"][1:-1]] == plain(TEXTS[0])
     assert all(each["input_ids"][0] == CLS and each["input_ids"][-1] == SEP for each in examples)
 
@@ -247,19 +248,25 @@ def test_the_wrapping_is_found_for_a_tokenizer_that_knows_few_letters():
         made(MaskedLM(), tokenizer=none)
 
 
-def test_it_pads_on_the_tokenizers_side():
-    tokenizer = wrapping_tokenizer(padding_side="left")
-    task = MaskedLM(pack=False)
-    batch = task.collate(made(task, RECORDS[:2]), tokenizer, train=True)
-    assert batch.inputs["attention_mask"][1].tolist() == [0] * 20 + [1] * 4
-    assert batch.labels is not None
-    assert (batch.labels[1, :21] == -100).all()
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_whatever_the_tokenizers_side_is_a_batch_changes_nothing(side):
+    tokenizer = wrapping_tokenizer(padding_side=side)
+    task, model = MaskedLM(pack=False, mask_probability=0.5), encoder(positions=128)
+    examples = made(task, tokenizer=tokenizer, train=False)
+    batch = task.collate(examples, tokenizer, train=False)
+    assert batch.inputs["attention_mask"][1].tolist() == [1] * 4 + [0] * (batch.inputs["input_ids"].shape[1] - 4)
+    whole = task.predict(model, batch, tokenizer, ["logprobs"])["logprobs"]
+    alone = []
+    for example in examples:
+        part = task.collate([example], tokenizer, train=False)
+        alone += task.predict(model, part, tokenizer, ["logprobs"])["logprobs"][0]
+    assert list(whole[0]) == pytest.approx(alone, abs=1e-6)
 
 
 @pytest.mark.parametrize(
     ("tokenizer", "options", "message"),
     [
-        (without("mask_token"), {}, "no mask token, and task=masked_lm needs one: set its mask_token"),
+        (without("mask_token"), {}, "no mask token.* tokenizer=hf tokenizer\\.algorithm=wordpiece, or"),
         (wrapping_tokenizer(model_max_length=100), {}, r"task\.block_size is 128, the tokenizer's limit 100"),
         (TOKENIZER, {"block_size": 2}, r"task\.block_size is 2, and the tokenizer puts 2 special tokens around"),
     ],

@@ -143,10 +143,9 @@ def test_other_encoders_of_text_are_taken(kind, folder):
     assert (model.config.model_type, model.config.num_labels) == (kind, 2)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_weights_are_cast(tiny, saved, dtype):
-    model, tokenizer = load(saved, dtype=dtype)
-    assert {str(each.dtype) for each in model.parameters()} == {f"torch.{dtype}"}
+def test_weights_are_cast(tiny, saved):
+    model, tokenizer = load(saved, dtype="bfloat16")
+    assert {each.dtype for each in model.parameters()} == {torch.bfloat16}
     assert torch.allclose(logits(model, tokenizer).float(), logits(*tiny), atol=0.02)
 
 

@@ -29,11 +29,47 @@ def test_weights_lie_where_they_are_wanted(name, device):
     assert {each.device.type for each in (*model.parameters(), *model.buffers())} == {device}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def train(kind, steps=20):
+    """A layer of a number format, and the same in float32, after steps of AdamW with gradients as small as usual."""
+    layers = []
+    for each in (kind, torch.float32):
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(4, 4).to(each)
+        optimizer = torch.optim.AdamW(layer.parameters(), lr=1e-2)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (layer(torch.ones(2, 4, dtype=each)) * 1e-4).sum().backward()
+            optimizer.step()
+        layers.append(layer.weight.detach().float())
+    return layers
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_type_that_the_device_trains_with_is_taken(dtype):
-    layer = torch.nn.Linear(2, 2, dtype=require_dtype("cpu", dtype))
-    layer(torch.ones(1, 2, dtype=layer.weight.dtype)).sum().backward()
-    assert layer.weight.grad is not None
+    weights, expected = train(require_dtype("cpu", dtype))
+    assert torch.allclose(weights, expected, atol=0.05)
+
+
+def test_float16_is_refused_as_its_weights_are_ruined_by_training():
+    assert not train(torch.float16)[0].isfinite().all()
+    told = (
+        r"^model\.dtype=float16: a model cannot be trained in float16, .*; keep model\.dtype=float32; "
+        r"trainer\.precision=fp16 \(on a GPU\) or bf16 makes the forward pass faster$"
+    )
+    with pytest.raises(ValueError, match=told):
+        require_dtype("cpu", "float16")
+
+
+def test_bfloat16_comes_with_a_warning_that_small_steps_are_lost(caplog):
+    weight = torch.ones(1, dtype=torch.bfloat16)
+    assert weight - 1 / 520 == weight
+    require_dtype("cpu", "float32")
+    assert not caplog.records
+    require_dtype("cpu", "bfloat16")
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "lost in rounding" in record.message
+    assert "keep model.dtype=float32; trainer.precision=bf16" in record.message
 
 
 # torch has these types, and the CPU computes with them no more than an old GPU with bfloat16.

@@ -1,6 +1,8 @@
 """MetricTests: a right metric passes, each kind of wrong one fails the check that is meant for it."""
 
 import random
+import statistics
+from itertools import accumulate
 
 import pytest
 
@@ -129,6 +131,58 @@ error_is_an_int = with_error(lambda p, t, *, sizes=None, seed=0: 0)
 error_is_random = with_error(lambda p, t, *, sizes=None, seed=0: random.random())
 error_takes_no_seed = with_error(lambda p, t: 0.1)
 
+
+def _of_tokens(function):
+    """A right metric of tokens, flat or one list a record, with a standard error."""
+
+    @component(input="tokens", scale="0-1")
+    def metric(predictions, labels):
+        """The share of right tokens."""
+        return _share(*_flat(predictions, labels))
+
+    metric.__codex_standard_error__ = function
+    return metric
+
+
+def _flat(*sides):
+    nested = [all(isinstance(row, list | tuple) for row in side) and len(side) for side in sides]
+    return [
+        [each for row in side for each in row] if inner else side for side, inner in zip(sides, nested, strict=True)
+    ]
+
+
+def _by_record(predictions, labels, *, sizes=None, seed=0):
+    """The standard error of the mean of the records' own shares."""
+    if sizes is None:
+        sizes = [len(row) if isinstance(row, list | tuple) else 1 for row in labels]
+        predictions, labels = _flat(predictions, labels)
+    hits = [float(p == t) for p, t in zip(predictions, labels, strict=True)]
+    shares = [sum(hits[end - size : end]) / size for size, end in zip(sizes, accumulate(sizes), strict=True) if size]
+    return statistics.stdev(shares) / len(shares) ** 0.5 if len(shares) > 1 else None
+
+
+def _by_token(predictions, labels, *, sizes=None, seed=0):
+    predictions, labels = _flat(predictions, labels)
+    return _by_record(predictions, labels, sizes=[1] * len(labels))
+
+
+def _by_halves(predictions, labels, *, sizes=None, seed=0):
+    error = _by_record(predictions, labels, sizes=sizes)
+    return error and error / (1 if sizes is None else 2)
+
+
+def _without_sizes(predictions, labels, *, sizes=None, seed=0):
+    if sizes is not None:
+        raise NotImplementedError("one list a record")
+    return _by_record(predictions, labels)
+
+
+error_by_record = _of_tokens(_by_record)
+error_by_token = _of_tokens(_by_token)
+error_by_halves = _of_tokens(_by_halves)
+error_without_sizes = _of_tokens(_without_sizes)
+TOKENS = [([[1, 2], [3], [4, 5]], [[1, 0], [3], [0, 0]], 0.4), ([1, 2, 3], [1, 2, 4], 2 / 3)]
+
 STANDARD_ERROR = "its_standard_error_is_one_and_the_same"
 
 WRONG = [
@@ -153,7 +207,8 @@ WRONG = [
     ("leaves_its_scale", {"its_meta_can_be_used": "says its scale is 0-1 and scores 50.0"}),
 ]
 RIGHT = ["right", "tells_its_error", "tells_no_error"]
-COMPONENTS = {"metric": [*RIGHT, "misspelt_meta", "tells_more", *(name for name, _ in WRONG)]}
+OF_TOKENS = ["error_by_record", "error_by_token", "error_by_halves", "error_without_sizes"]
+COMPONENTS = {"metric": [*RIGHT, *OF_TOKENS, "misspelt_meta", "tells_more", *(name for name, _ in WRONG)]}
 CASES = [(["a", "b"], ["a", "c"], 0.5), ([1, 2], [1, 3], 0.5), ([1.5, 2.5], [1.5, 0.5], 0.5)]
 
 
@@ -166,6 +221,24 @@ def test_a_right_metric_passes(failures):
 @pytest.mark.parametrize("name", ["tells_its_error", "tells_no_error"])
 def test_a_metric_may_tell_its_standard_error(failures, name):
     assert failures(MetricTests, shared=False, name=name, cases=CASES) == {}
+
+
+def test_a_standard_error_over_records_passes(failures):
+    assert failures(MetricTests, shared=False, name="error_by_record", cases=TOKENS) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "cases", "message"),
+    [
+        ("error_by_token", TOKENS[1:], "as one record is 0.33"),
+        ("error_by_halves", TOKENS, "one list a record, and 0.14"),
+        ("error_without_sizes", TOKENS, "NotImplementedError: one list a record"),
+    ],
+)
+def test_a_standard_error_that_minds_no_records_fails(failures, name, cases, message):
+    found = failures(MetricTests, shared=False, name=name, cases=cases)
+    assert found.keys() == {"its_standard_error_is_one_over_records"}
+    assert message in found["its_standard_error_is_one_over_records"]
 
 
 @pytest.mark.parametrize(("name", "expected"), WRONG)

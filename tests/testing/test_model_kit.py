@@ -240,6 +240,48 @@ def takes_anything(config):
     return _built(config), None
 
 
+def _language_model(config, averaged):
+    """Gives logits over the vocabulary: for each token those of the mean of what `averaged` lets it see."""
+    _, nn, _ = _modules()
+
+    class Means(nn.Module):
+        def __init__(self, rows, width=4):
+            super().__init__()
+            self.embedding = nn.Embedding(rows, width)
+            self.head = nn.Linear(width, rows)
+
+        def forward(self, input_ids, attention_mask):
+            mask = attention_mask.unsqueeze(-1).to(self.head.weight.dtype)  # [batch, length, 1]
+            hidden, count = averaged(self.embedding(input_ids) * mask), averaged(mask)
+            return self.head(hidden / count.clamp(min=1))
+
+    return _converted(Means(config["head"]["vocab_size"]), config), None
+
+
+def sees_the_past(config):
+    """Predicts the next token from those before it."""
+    return _language_model(config, lambda values: values.cumsum(1))
+
+
+def sees_the_future(config):
+    """Predicts the next token from the whole text."""
+    return _language_model(config, lambda values: values.sum(1, keepdim=True).expand_as(values))
+
+
+def sees_one_token_ahead(config):
+    """Predicts the next token from those before it and itself."""
+    torch, _, _ = _modules()
+    return _language_model(config, lambda values: values.cumsum(1) + torch.roll(values, -1, 1))
+
+
+def hides_no_token(config):
+    """Brings a tokenizer without a mask token, which masked language modelling needs."""
+    tokenizer = tiny_tokenizer_component().factory({})
+    tokenizer.mask_token = None
+    model, _ = _language_model({**config, "head": {"vocab_size": len(tokenizer)}}, lambda values: values.cumsum(1))
+    return model, tokenizer
+
+
 PAIR, LOGITS, SEED = (
     "it_returns_a_model_and_a_tokenizer_or_none",
     "its_logits_fit",
@@ -278,7 +320,8 @@ WRONG = [
     ("takes_anything", "bad_options_are_refused", "with {'width': 0} must raise ValueError"),
 ]
 RIGHT = ["right", "with_tokenizer", "refuses_a_type", "two_labels_alone", "head_on_the_cpu"]
-COMPONENTS = {"model": [*RIGHT, *(name for name, _, _ in WRONG)]}
+LANGUAGE = ["sees_the_past", "sees_the_future", "sees_one_token_ahead", "hides_no_token"]
+COMPONENTS = {"model": [*RIGHT, *LANGUAGE, *(name for name, _, _ in WRONG)]}
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -298,6 +341,24 @@ def test_a_wrong_model_fails(failures, name, check, message):
 
 def test_a_model_may_mean_to_see_padding(failures):
     assert failures(ModelTests, shared=False, name="sees_padding", heeds_attention_mask=False) == {}
+
+
+@pytest.mark.parametrize("kind", ["causal_lm", "masked_lm"])
+def test_a_right_language_model_passes(failures, kind):
+    assert failures(ModelTests, name="sees_the_past", head={"kind": kind}) == {}
+
+
+@pytest.mark.parametrize("name", ["sees_the_future", "sees_one_token_ahead"])
+def test_a_model_that_sees_what_it_is_to_predict_fails(failures, name):
+    found = failures(ModelTests, shared=False, name=name, head={"kind": "causal_lm"})
+    assert "for the tokens before one that changes" in found["it_does_not_see_what_it_is_to_predict"], found
+    assert failures(ModelTests, shared=False, name="sees_the_future", head={"kind": "masked_lm"}) == {}
+
+
+def test_a_language_model_that_no_run_can_train_fails(failures):
+    found = failures(ModelTests, shared=False, name="hides_no_token", head={"kind": "masked_lm"})
+    assert found.keys() == {"a_tiny_run_trains_it"}
+    assert "mask" in found["a_tiny_run_trains_it"]
 
 
 def test_a_head_with_another_kind_has_other_logits(failures):

@@ -2,6 +2,7 @@
 
 import random
 from array import array
+from typing import ClassVar
 
 import pytest
 
@@ -53,6 +54,88 @@ class Right:
         flat = array("q", best)
         given = {"labels": (best, batch.labels.tolist()), "tokens": (flat, flat, [1] * len(best))}
         return {name: given[name] for name in want}
+
+
+class Learns(Right):
+    """Learns how long a long text is, and has what `mode=evaluate` and `mode=predict` ask for."""
+
+    columns = ("text", "long")
+    targets = ("long",)
+
+    def fit(self, records):
+        lengths = sorted(len(record["text"]) for record in records)
+        self.limit = lengths[len(lengths) // 2]
+        return {"limit": self.limit}
+
+    def load(self, state):
+        self.limit = state["limit"]
+
+    def head(self):
+        return {**super().head(), "labels": [f"up to {self.limit}", f"over {self.limit}"]}
+
+    def answers(self, model, batch, tokenizer):
+        best = logits_of(model(**batch.inputs)).softmax(-1).max(-1)
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return [{"prediction": bool(which), "score": score} for which, score in pairs]
+
+
+class LoadsNothing(Learns):
+    """Forgets what it learnt."""
+
+    def load(self, state):
+        pass
+
+
+class LoadsTheHeadAlone(Learns):
+    """Takes up what the head is made of, and not what the examples are."""
+
+    shown = 0
+
+    def load(self, state):
+        self.shown = state["limit"]
+
+    def head(self):
+        kept = self.limit
+        self.limit = self.shown or kept
+        try:
+            return super().head()
+        finally:
+            self.limit = kept
+
+
+class TargetsOfNoColumn(Learns):
+    """Names a target that it doesn't read."""
+
+    targets = ("length",)
+
+
+class AnswersTooFew(Learns):
+    """Leaves a record out."""
+
+    def answers(self, model, batch, tokenizer):
+        return super().answers(model, batch, tokenizer)[1:]
+
+
+class AnswersWithoutScore(Learns):
+    """Doesn't say how sure it is."""
+
+    def answers(self, model, batch, tokenizer):
+        return [{"prediction": each["prediction"]} for each in super().answers(model, batch, tokenizer)]
+
+
+class AnswersTensors(Learns):
+    """Leaves scores as the model gives them."""
+
+    def answers(self, model, batch, tokenizer):
+        import torch
+
+        return [{**each, "score": torch.tensor(0.5)} for each in super().answers(model, batch, tokenizer)]
+
+
+class TellsAnotherHead(Right):
+    """Declares another head than it has."""
+
+    __codex_meta__: ClassVar = {"head": "masked_lm"}
 
 
 class PerToken(Right):
@@ -402,6 +485,7 @@ SUM, GRADIENT, PREDICT = (
     "the_loss_can_be_trained_with",
     "predict_gives_what_it_feeds",
 )
+LOAD, ANSWERS = "what_it_learnt_can_be_loaded", "it_answers_each_record"
 EACH, ORDER, LIMIT = (
     "each_record_has_its_example",
     "predict_keeps_to_the_order_of_the_batch",
@@ -427,6 +511,13 @@ WRONG = [
     ("FitIsNoJson", FIT, "JSON"),
     ("FitDraws", FIT, "for the same records"),
     ("HeadWithoutKind", HEAD, "no `kind`"),
+    ("TellsAnotherHead", HEAD, "['head'] is 'masked_lm', and head gives 'sequence_classification'"),
+    ("LoadsNothing", LOAD, "'over 20'], 'num_labels': 2} after fit, and"),
+    ("LoadsTheHeadAlone", LOAD, "collate gives"),
+    ("TargetsOfNoColumn", MEMBERS, "targets must be a tuple of names of its columns"),
+    ("AnswersTooFew", ANSWERS, "one for each of the 6 examples of the batch"),
+    ("AnswersWithoutScore", ANSWERS, "with `prediction` and `score`"),
+    ("AnswersTensors", ANSWERS, "it gives a list of dicts of plain values"),
     ("ExamplesInAList", EXAMPLES, "examples gives a list; write it with `yield`"),
     ("ExamplesOfTensors", EXAMPLES, "has in 'weights' a Tensor"),
     ("ExamplesWithoutIds", EXAMPLES, "an example is a dict with `id`, a string"),
@@ -450,6 +541,7 @@ WRONG_PAIRS = [
 COMPONENTS = {
     "task": [
         "Right",
+        "Learns",
         "Pairs",
         *(name for name, _ in WRONG_PAIRS),
         "PerToken",
@@ -458,10 +550,10 @@ COMPONENTS = {
         *(name for name, _, _ in WRONG),
     ]
 }
-RECORDS = [{"text": "word " * number} for number in range(1, 7)]
+RECORDS = [{"text": "word " * number, "long": number > 3} for number in range(1, 7)]
 
 
-@pytest.mark.parametrize("name", ["Right", "PerToken", "Limited", "Windows"])
+@pytest.mark.parametrize("name", ["Right", "Learns", "PerToken", "Limited", "Windows"])
 def test_a_right_task_passes(failures, name):
     bad = [{"limit": 0}, {"limit": "short"}] if name == "Right" else []
     assert failures(TaskTests, name=name, records=RECORDS, bad_options=bad) == {}

@@ -94,7 +94,8 @@ class _Assembler:
             tokenizer=single.get("tokenizer"),
             data_loader=single["data_loader"],
             trainer=single["trainer"],
-            metrics=tuple(component for component in found if component.kind == "metric"),
+            # Predicting scores nothing.
+            metrics=tuple(part for part in found if part.kind == "metric" and mode != "predict"),
             plugins=tuple(component for component in found if component.kind == "plugin"),
             data=data,
             seed=self.values.settings.seed,

@@ -108,9 +108,16 @@ def read_weights(model: Any, path: Path) -> None:
     from safetensors.torch import load_file
 
     found = model.load_state_dict(load_file(path), strict=False)
-    # What is no tensor (a module's extra state) is not written, and all else is.
-    tensors = {name for name, value in model.state_dict().items() if hasattr(value, "untyped_storage")}
-    if found.unexpected_keys or tensors & set(found.missing_keys):
+    # What is no tensor (a module's extra state) is not written. Of tensors that share their memory save_pretrained
+    # writes one, which is all of them.
+    places = {
+        name: value.untyped_storage().data_ptr()
+        for name, value in model.state_dict().items()
+        if hasattr(value, "untyped_storage")
+    }
+    filled = {place for name, place in places.items() if name not in found.missing_keys}
+    lost = [name for name in found.missing_keys if name in places and places[name] not in filled]
+    if found.unexpected_keys or lost:
         raise ModelError(f"{path} holds the weights of another model")
 
 

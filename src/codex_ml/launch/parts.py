@@ -190,11 +190,7 @@ class Parts:
         misfits = [unfit(metric, self._unfitted) for metric in self.assembly.metrics]
         if problems := [Problem(why) for why in misfits if why]:
             raise ConfigError(problems)
-        told = (
-            []
-            if self.assembly.mode == "predict"
-            else refusals(self.assembly.metrics, self._unfitted, self.task_state.get("labels"))
-        )
+        told = refusals(self.assembly.metrics, self._unfitted, self.task_state.get("labels"))
         if problems := [Problem(why) for why in told]:
             raise ConfigError(problems)
         _ = self.model

@@ -26,7 +26,7 @@ _FIXED = (
 # These find a token's position, or fill up a block, with the padding's id.
 _NEED_PADDING = (
     "big_bird camembert data2vec-text flaubert ibert longformer nomic_bert roberta roberta-prelayernorm xlm "
-    "xlm-roberta xlm-roberta-xl xmod"
+    "xlm-roberta xlm-roberta-xl"
 )
 
 

@@ -45,7 +45,13 @@ FAMILY = Family(
 )
 
 
-@component(config=BertBaseUncasedConfig, requires=("torch", "transformers"), uses=("peft", "tokenizers"), extra="train")
+@component(
+    config=BertBaseUncasedConfig,
+    heads=FAMILY.heads,
+    requires=("torch", "transformers"),
+    uses=("peft", "tokenizers"),
+    extra="train",
+)
 def bert_base_uncased(config: dict[str, Any]) -> tuple[Any, Any]:
     """Builds BERT, or another encoder of the same family, with a masked-token head or a classifier over labels.
 

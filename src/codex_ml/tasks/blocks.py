@@ -14,7 +14,7 @@ class Block:
     """A stretch of the stream of tokens that documents make.
 
     Attributes:
-        id: The id of the document that it begins in, with `@<token>` where that is not the document's first.
+        id: `<id of the document that it begins in>@<token of that document, from 0>`.
         tokens: Its tokens.
         overlap: How many of them, at its beginning, the block before it has as well.
     """
@@ -53,4 +53,4 @@ def _id(begins: deque[tuple[int, str]], position: int) -> str:
     while len(begins) > 1 and begins[1][0] <= position:
         begins.popleft()
     start, document = begins[0]
-    return document if start == position else f"{document}@{position - start}"
+    return f"{document}@{position - start}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codex_addons.component import component
@@ -23,7 +23,7 @@ __all__ = ["CausalLM"]
 _NAME = "causal_lm"
 
 
-@component(requires=("torch",), extra="train")
+@component(requires=("torch",), extra="train", head="causal_lm")
 class CausalLM:
     """Predicts each token of the texts from the tokens before it, as GPT does.
 
@@ -38,6 +38,10 @@ class CausalLM:
     sliding window of transformers' guide "Perplexity of fixed-length models"). Training blocks never overlap, as that
     would cost more for the same targets.
 
+    Standard errors are by the draw of records: what belongs together are the blocks that begin in one record, so that
+    a record with what the last of its blocks holds of those behind it is drawn as one. Records shorter than a block
+    are drawn several at once, and where all blocks begin in a single record there is no standard error.
+
     Args:
         block_size: Tokens that the model sees at once.
         pack: Whether documents are joined to fill blocks; false: none shares a block with another.
@@ -47,6 +51,7 @@ class CausalLM:
 
     feeds: tuple[str, ...] = ("logprobs", "tokens")
     columns: tuple[str, ...] = ("text",)
+    targets: tuple[str, ...] = ()
 
     def __init__(
         self, *, block_size: int = 512, pack: bool = True, stride: int | None = None, add_eos: bool = True
@@ -70,6 +75,9 @@ class CausalLM:
         """Learns nothing, and reads no record."""
         return {}
 
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Takes nothing up, as `fit` learns nothing."""
+
     def head(self) -> dict[str, Any]:
         """Logits of each token, which see only those before it."""
         return {"kind": "causal_lm"}
@@ -78,8 +86,8 @@ class CausalLM:
         """Tokenises the records and cuts them into blocks, holding one chunk of records at a time.
 
         Yields:
-            `id` (of the record that the block begins in, with `@<token>` where that is not its first), `input_ids`, at
-            most `block_size + 1`, and `context`: how many of these, at the beginning, are no targets.
+            `id` (`<id of the record that the block begins in>@<token of that record, from 0>`), `input_ids`, at most
+            `block_size + 1`, and `context`: how many of these, at the beginning, are no targets.
 
         Raises:
             DataError: A text is missing, no string, or without any token.

@@ -26,7 +26,7 @@ Label = str | int | bool
 SHOWN = 10
 
 
-@component(requires=("torch",), extra="train")
+@component(requires=("torch",), extra="train", head="sequence_classification")
 class Classification:
     """Gives each text, or pair of texts, one of the labels of the training records.
 
@@ -111,15 +111,16 @@ class Classification:
             yield from _unpack(chunk, encoded, targets)
 
     def collate(self, examples: Sequence[Example], tokenizer: Any, *, train: bool) -> Batch:
-        """Pads the examples to the longest one: `input_ids` and `attention_mask`, int64 [batch, length]."""
+        """Pads the examples at the end: `input_ids` and `attention_mask`, int64 [batch, length]."""
         import torch
 
-        left = getattr(tokenizer, "padding_side", "right") == "left"
+        # Whatever the tokenizer's side is: an encoder counts its positions from the row's beginning, and classifies by
+        # the token there.
         rows = [example["input_ids"] for example in examples]
-        inputs = padded_inputs(rows, padding_token(tokenizer), left=left)
+        inputs = padded_inputs(rows, padding_token(tokenizer))
         if any("token_type_ids" in example for example in examples):
             types = [example.get("token_type_ids") or [0] * len(example["input_ids"]) for example in examples]
-            inputs["token_type_ids"] = padded(types, getattr(tokenizer, "pad_token_type_id", 0) or 0, left=left)
+            inputs["token_type_ids"] = padded(types, getattr(tokenizer, "pad_token_type_id", 0) or 0)
         targets = [IGNORED if example["label"] is None else example["label"] for example in examples]
         count = len(targets) - targets.count(IGNORED)
         labels = torch.tensor(targets, dtype=torch.int64) if count else None  # [batch]

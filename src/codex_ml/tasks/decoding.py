@@ -63,7 +63,7 @@ def check_generates(model: Any) -> None:
 def continuations(
     model: Any, prompts: Sequence[Sequence[int]], decoding: Decoding, *, pad: int, end: int, chances: Any, device: Any
 ) -> list[list[int]]:
-    """The tokens that follow each prompt, up to its end token, which is left out.
+    """The tokens that follow each prompt, up to and with the end token where that comes; at least one.
 
     What else is in the batch changes nothing, but for rounding. Nothing is drawn from torch's random state.
 
@@ -96,7 +96,7 @@ def continuations(
 
 
 def _until(row: list[int], end: int) -> list[int]:
-    return row[: row.index(end)] if end in row else row
+    return row[: row.index(end) + 1] if end in row else row
 
 
 @contextmanager

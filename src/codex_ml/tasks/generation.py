@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from codex_addons.component import component
-from codex_ml.errors import DataError, ModelError
+from codex_ml.errors import DataError
 from codex_ml.interfaces import Batch, Example, Record
 from codex_ml.tasks.decoding import Decoding, Method, check_generates, continuations
 from codex_ml.tasks.draws import generator_for
 from codex_ml.tasks.limits import check_model_length, check_tokenizer_length
 from codex_ml.tasks.next_token import next_token_batch
 from codex_ml.tasks.options import check_choice, check_number, check_whole
-from codex_ml.tasks.special_tokens import beginning, end_token, padding_token
+from codex_ml.tasks.prompts import PLACE, Prompts
+from codex_ml.tasks.special_tokens import end_token, padding_token
 from codex_ml.tasks.texts import chunks, no_token, plain_ids, text_of
 from codex_ml.tasks.token_logits import summed_loss, token_scores
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Generation"]
 
 _NAME = "generation"
-_PLACE = "{prompt}"
 _LOWER = "lower one of them"
 _WAY_OUT = "which tells the model where a target ends"
 
@@ -38,15 +39,16 @@ class _Asked:
     references: list[Any]
 
 
-@component(requires=("torch", "transformers"), extra="train")
+@component(requires=("torch", "transformers"), extra="train", head="causal_lm")
 class Generation:
     """Goes on from each prompt with its target: an answer, a headline, a translation.
 
     The model, a causal language model of transformers, reads the prompt in its template, the separator and the target
     with the tokenizer's end token; only the target and its end are learnt. A target may be a list of references: the
-    first is learnt, and the metrics of `text` score against all. A prompt longer than `max_prompt_length` tokens loses
-    its end (its beginning where the tokenizer's `truncation_side` is left), never the separator; a target that is cut
-    off has no end token.
+    first is learnt, and the metrics of `text` score against all; of the target "", which says that there is no answer,
+    the end alone is learnt. A prompt that is longer than `max_prompt_length` tokens with template and separator loses
+    its end (its beginning where the tokenizer's `truncation_side` is left), never the words of these; a target that is
+    cut off has no end token.
 
     Sampling draws from the run's seed and the record alone: it gives the same texts whenever it is asked, whatever else
     is in the batch. Settings that a model brings in its `generation_config.json` are not used.
@@ -66,11 +68,12 @@ class Generation:
 
     feeds: tuple[str, ...] = ("text", "logprobs", "tokens")
     columns: tuple[str, ...] = ("prompt", "target")
+    targets: tuple[str, ...] = ("target",)
 
     def __init__(
         self,
         *,
-        prompt_template: str = _PLACE,
+        prompt_template: str = PLACE,
         separator: str = "\n",
         max_prompt_length: int = 256,
         max_target_length: int = 64,
@@ -81,9 +84,9 @@ class Generation:
         top_k: int = 0,
         top_p: float = 1.0,
     ) -> None:
-        if not isinstance(prompt_template, str) or _PLACE not in prompt_template:
+        if not isinstance(prompt_template, str) or PLACE not in prompt_template:
             raise ValueError(
-                f"task.prompt_template must be a text with {_PLACE}, where the prompt goes, not {prompt_template!r}"
+                f"task.prompt_template must be a text with {PLACE}, where the prompt goes, not {prompt_template!r}"
             )
         if not isinstance(separator, str):
             raise ValueError(f"task.separator must be a text, not {separator!r}")
@@ -110,6 +113,9 @@ class Generation:
         """Learns nothing, and reads no record."""
         return {}
 
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Takes nothing up, as `fit` learns nothing."""
+
     def head(self) -> dict[str, Any]:
         """Logits of each token, which see only those before it."""
         return {"kind": "causal_lm"}
@@ -119,38 +125,31 @@ class Generation:
 
         Yields:
             `id`, `input_ids` (prompt, separator, target, end), `context`: how many of these are the prompt's, and for
-            evaluation `references`, the record's target as it is.
+            evaluation `references`, the record's target as it is. Where a record has none and `train` is false, there
+            are no tokens of it, and None.
 
         Raises:
-            DataError: A prompt or target is missing, of another type, or without any token.
-            ModelError: The lengths are more than the tokenizer allows, it has no end token, or the separator leaves no
-                room for the prompt.
+            DataError: A prompt is missing, no string, or without any token; or a target for training is, or another is
+                neither a string nor a list of strings.
+            ModelError: The lengths are more than the tokenizer allows, it has no end token, or template and separator
+                leave no room for the prompt.
         """
         check_tokenizer_length(tokenizer, self._longest, self._lengths, _LOWER)
-        start, end = beginning(tokenizer), end_token(tokenizer, _WAY_OUT)
-        separator = plain_ids(tokenizer, [self.separator])[0] if self.separator else []
-        room = self.max_prompt_length - len(start) - len(separator)
-        if room < 1:
-            raise ModelError(
-                f"task.max_prompt_length is {self.max_prompt_length}, which task.separator fills: set a larger one"
-            )
-        left = getattr(tokenizer, "truncation_side", "right") == "left"
+        end = end_token(tokenizer, _WAY_OUT)
+        prompts = Prompts(tokenizer, self.prompt_template, self.separator, self.max_prompt_length)
         for chunk in chunks(records, self.columns):
-            prompts = plain_ids(tokenizer, [self._prompt(record) for record in chunk])
-            learnt = [_references(record)[0] for record in chunk]
-            for record, prompt, text, target in zip(chunk, prompts, learnt, plain_ids(tokenizer, learnt), strict=True):
-                if not target:
+            before = prompts.tokens([_prompt(record) for record in chunk])
+            learnt = [_learnt(record, train) for record in chunk]
+            targets = plain_ids(tokenizer, [text or "" for text in learnt])
+            for record, ids, text, target in zip(chunk, before, learnt, targets, strict=True):
+                if not ids:
+                    raise no_token(record, "prompt", record["prompt"])
+                if train and text and not target:
                     raise no_token(record, "target", text)
-                before = [*start, *(prompt[-room:] if left else prompt[:room]), *separator]
-                ids = before + [*target, end][: self.max_target_length]
-                example: Example = {"id": str(record["id"]), "input_ids": ids, "context": len(before)}
-                yield example if train else {**example, "references": _plain(record["target"])}
-
-    def _prompt(self, record: Record) -> str:
-        prompt = text_of(record, "prompt")
-        if not prompt.strip():
-            raise no_token(record, "prompt", prompt)
-        return self.prompt_template.replace(_PLACE, prompt)
+                after = [] if text is None else [*target, end][: self.max_target_length]
+                example: Example = {"id": str(record["id"]), "input_ids": ids + after, "context": len(ids)}
+                yield example if train else {**example, "references": _plain(record.get("target"))}
+        prompts.tell()
 
     def collate(self, examples: Sequence[Example], tokenizer: Any, *, train: bool) -> Batch:
         """Pads the examples at the end: `input_ids` and `attention_mask`, int64 [batch, length], labels shifted."""
@@ -179,13 +178,34 @@ class Generation:
         """
         found = token_scores(model, batch, want, vocabulary=len(tokenizer), task=_NAME)
         if "text" in want:
-            found["text"] = (self._texts(model, batch, tokenizer), batch.extra.references)
+            made = self._made(model, batch, tokenizer)
+            found["text"] = (_texts(made, tokenizer), batch.extra.references)
         return found
 
-    def _texts(self, model: Any, batch: Batch, tokenizer: Any) -> list[str]:
+    def answers(self, model: Any, batch: Batch, tokenizer: Any) -> list[dict[str, Any]]:
+        """The text that the model goes on with as `prediction`, and how sure it is of it, 0 to 1, as `score`.
+
+        That is the geometric mean of the probabilities that the model gives the text's tokens, its end among them;
+        before temperature, top_k and top_p.
+        """
+        made = self._made(model, batch, tokenizer)
+        rows = [
+            {"id": name, "input_ids": [*prompt, *ids], "context": len(prompt)}
+            for name, prompt, ids in zip(batch.ids, batch.extra.prompts, made, strict=True)
+        ]
+        whole = next_token_batch(rows, tokenizer).to(batch.inputs["input_ids"].device)
+        scored = token_scores(model, whole, ["logprobs"], vocabulary=len(tokenizer), task=_NAME)
+        logprobs = iter(scored["logprobs"][0])
+        answers = []
+        for text, ids in zip(_texts(made, tokenizer), made, strict=True):
+            mean = math.fsum(next(logprobs) for _ in ids) / len(ids)
+            answers.append({"prediction": text, "score": math.exp(min(0.0, mean))})
+        return answers
+
+    def _made(self, model: Any, batch: Batch, tokenizer: Any) -> list[list[int]]:
         check_generates(model)
         check_model_length(model, self._longest, self._lengths, _LOWER)
-        made = continuations(
+        return continuations(
             model,
             batch.extra.prompts,
             self.decoding,
@@ -194,7 +214,6 @@ class Generation:
             chances=self._chances(batch),
             device=batch.inputs["input_ids"].device,
         )
-        return [tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False) for ids in made]
 
     def _chances(self, batch: Batch) -> Any:
         """For sampling a number for each record and step, float32 [records, steps]."""
@@ -210,23 +229,38 @@ class Generation:
         )
 
 
+def _texts(made: Sequence[list[int]], tokenizer: Any) -> list[str]:
+    end = end_token(tokenizer, _WAY_OUT)
+    bare = [ids[:-1] if ids[-1] == end else ids for ids in made]
+    return [tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False) for ids in bare]
+
+
 def _plain(target: Any) -> Any:
     return list(target) if isinstance(target, tuple) else target
 
 
-def _references(record: Record) -> list[str]:
-    """A record's targets.
+def _prompt(record: Record) -> str:
+    prompt = text_of(record, "prompt")
+    if not prompt.strip():
+        raise no_token(record, "prompt", prompt)
+    return prompt
+
+
+def _learnt(record: Record, train: bool) -> str | None:
+    """A record's target, the first of several; None where there is none and none is needed.
 
     Raises:
-        DataError: There is none, or one is no string.
+        DataError: There is none for training, or one is no string.
     """
     target = record.get("target")
+    if target is None and not train:
+        return None
     if not isinstance(target, list | tuple):
-        return [text_of(record, "target")]
+        return text_of(record, "target")
     strays = [each for each in target if not isinstance(each, str)]
     if strays or not target:
         found = f"holds a {type(strays[0]).__name__}" if strays else "is an empty list"
         raise DataError(
             f"record {record['id']}: target {found}; it must be a string or a list of strings, at least one"
         )
-    return list(target)
+    return target[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codex_addons.component import component
@@ -29,7 +29,7 @@ _NAME = "masked_lm"
 _EVALUATION = (0, -1)
 
 
-@component(requires=("torch",), extra="train")
+@component(requires=("torch",), extra="train", head="masked_lm")
 class MaskedLM:
     """Hides some tokens of the texts and predicts them from all others, as BERT does.
 
@@ -39,6 +39,10 @@ class MaskedLM:
 
     The choice is a function of the run's seed, the example and the epoch: it differs between epochs and is the same
     when a run is continued. In evaluation it depends on the example alone, so that scores can be compared between runs.
+
+    Standard errors are by the draw of records: what belongs together are the blocks that begin in one record, so that
+    a record with what the last of its blocks holds of those behind it is drawn as one. Records shorter than a block
+    are drawn several at once, and where all blocks begin in a single record there is no standard error.
 
     Args:
         block_size: Tokens of an example at most, special ones among them; a longer text makes several examples.
@@ -50,6 +54,7 @@ class MaskedLM:
 
     feeds: tuple[str, ...] = ("logprobs", "tokens")
     columns: tuple[str, ...] = ("text",)
+    targets: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -81,6 +86,9 @@ class MaskedLM:
         """Learns nothing, and reads no record."""
         return {}
 
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Takes nothing up, as `fit` learns nothing."""
+
     def head(self) -> dict[str, Any]:
         """Logits of each token, which see all others."""
         return {"kind": "masked_lm"}
@@ -89,8 +97,8 @@ class MaskedLM:
         """Tokenises the records and cuts them into blocks, holding one chunk of records at a time.
 
         Yields:
-            `id` (of the record that the block begins in, with `@<token>` where that is not its first) and `input_ids`
-            with the special tokens around them, at most `block_size`.
+            `id` (`<id of the record that the block begins in>@<token of that record, from 0>`) and `input_ids` with
+            the special tokens around them, at most `block_size`.
 
         Raises:
             DataError: A text is missing, no string, or without any token.
@@ -118,7 +126,7 @@ class MaskedLM:
         yield from blocks(_separated(documents, separator), room, room)
 
     def collate(self, examples: Sequence[Example], tokenizer: Any, *, train: bool) -> Batch:
-        """Masks and pads the examples: `input_ids` and `attention_mask`, int64 [batch, length].
+        """Masks the examples and pads them at the end: `input_ids` and `attention_mask`, int64 [batch, length].
 
         Labels are the tokens that were chosen, -100 elsewhere.
         """
@@ -128,9 +136,9 @@ class MaskedLM:
             self._masked(example, self._draws(example, train), special=special, mask=mask, size=size)
             for example in examples
         ]
-        left = getattr(tokenizer, "padding_side", "right") == "left"
-        inputs = padded_inputs([ids for ids, _ in masked], padding_token(tokenizer), left=left)
-        labels = padded([targets for _, targets in masked], IGNORED, left=left)
+        # Whatever the tokenizer's side is: an encoder counts its positions from the row's beginning.
+        inputs = padded_inputs([ids for ids, _ in masked], padding_token(tokenizer))
+        labels = padded([targets for _, targets in masked], IGNORED)
         return Batch(inputs, labels, [example["id"] for example in examples], count_of(labels))
 
     def _draws(self, example: Example, train: bool) -> np.random.Generator:

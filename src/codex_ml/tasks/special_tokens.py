@@ -51,8 +51,9 @@ def mask_token(tokenizer: Any) -> int:
     token = getattr(tokenizer, "mask_token_id", None)
     if token is None:
         raise ModelError(
-            "the tokenizer has no mask token, and task=masked_lm needs one: set its mask_token, or choose the "
-            "tokenizer of a model that was trained with masks"
+            "the tokenizer has no mask token, and task=masked_lm needs one: train one that has it with tokenizer=hf "
+            "tokenizer.algorithm=wordpiece, or take that of a model that was trained with masks, such as "
+            "model=bert_base_uncased, with tokenizer=none"
         )
     return token
 

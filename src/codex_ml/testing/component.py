@@ -26,7 +26,11 @@ __all__ = ["ComponentTests"]
 # Whoever lists or checks components waits for the import of each.
 _LONGEST_IMPORT = 1.0
 # What is read in `__codex_meta__` by anyone; other keys are the author's own.
-_META = ("input", "greater_is_better", "scale", "requires", "uses", "extra", "category", "observer")
+_META = (
+    *("input", "greater_is_better", "scale", "version"),
+    *("head", "heads", "files", "endings", "bad_rows", "checkpoints"),
+    *("requires", "uses", "extra", "category", "observer"),
+)
 
 
 class ComponentTests:

@@ -16,6 +16,8 @@ from codex_ml.testing.expectation import check, raised
 
 __all__ = ["MetricTests"]
 
+# The inputs of which a record may have any number of values.
+_FLAT = ("tokens", "logprobs")
 _SCALE = re.compile(r"(-?\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 
 
@@ -107,12 +109,36 @@ class MetricTests(ComponentTests):
             return
         check(callable(declared), f"{self}: __codex_standard_error__ is a {type(declared).__name__}, not a function")
         for predictions, labels, _, arguments in self._called():
-            errors = [declared(predictions, labels, sizes=None, seed=0, **arguments) for _ in range(2)]
-            told = f"{self}: the standard error of predictions {predictions!r} and labels {labels!r}"
-            for error in errors:
-                fits = error is None or (isinstance(error, float) and 0 <= error < math.inf)
-                check(fits, f"{told} is {error!r}; it must be a float, 0 or more, or None where it cannot be told")
-            check(errors[0] == errors[1], f"{told} is once {errors[0]!r} and once {errors[1]!r}, with the same seed")
+            self._error(declared, predictions, labels, None, arguments)
+
+    def test_its_standard_error_is_one_over_records(self) -> None:
+        """A run gives it flat tokens with `sizes`, how many of them each record has; a record is drawn as a whole."""
+        declared = getattr(self.component, "__codex_standard_error__", None)
+        if not callable(declared) or meta_of(self.component).get("input") not in _FLAT:
+            return
+        for predictions, labels, _, arguments in self._called():
+            nested = all(isinstance(row, list | tuple) for row in labels)
+            flat, true = (_joined(side) if nested else _array(side) for side in (predictions, labels))
+            sizes = [len(row) for row in labels] if nested else [1] * len(labels)
+            error = self._error(declared, flat, true, sizes, arguments)
+            if nested:
+                other = self._error(declared, predictions, labels, None, arguments)
+                told = f"{self}: the standard error is {other!r} for {predictions!r}, one list a record, and {error!r}"
+                check(_same(error, other), f"{told} for the same flat with the sizes {sizes}")
+            whole = self._error(declared, flat, true, [sum(sizes)], arguments)
+            told = f"{self}: the standard error of {flat!r} as one record is {whole!r}: draw records, which `sizes`"
+            check(not whole, f"{told} tells apart, and no single tokens; of one record there is none (None, or 0.0)")
+
+    def _error(
+        self, declared: Any, predictions: Any, labels: Any, sizes: Sequence[int] | None, arguments: Mapping[str, Any]
+    ) -> float | None:
+        errors = [declared(predictions, labels, sizes=sizes, seed=0, **arguments) for _ in range(2)]
+        told = f"{self}: the standard error of predictions {predictions!r} and labels {labels!r}"
+        for error in errors:
+            fits = error is None or (isinstance(error, float) and 0 <= error < math.inf)
+            check(fits, f"{told} is {error!r}; it must be a float, 0 or more, or None where it cannot be told")
+        check(errors[0] == errors[1], f"{told} is once {errors[0]!r} and once {errors[1]!r}, with the same seed")
+        return errors[0]
 
     def _cases(self) -> Sequence[tuple[Any, ...]]:
         check(self.cases, f"{type(self).__name__} has no cases: set `cases` to [(predictions, labels, score), ...]")
@@ -128,6 +154,16 @@ class MetricTests(ComponentTests):
         told = f"{self} returns {score!r} of type {type(score).__name__}; it must return a float"
         check(isinstance(score, float), told)
         return score
+
+
+def _same(error: float | None, other: float | None) -> bool:
+    if error is None or other is None:
+        return error is other
+    return math.isclose(error, other, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def _joined(rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    return _array([value for row in rows for value in row])
 
 
 def _array(values: Sequence[Any]) -> Sequence[Any]:

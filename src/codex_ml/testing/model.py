@@ -12,20 +12,20 @@ from codex_ml.errors import CodexError
 from codex_ml.testing.component import ComponentTests
 from codex_ml.testing.declaration import declared_options
 from codex_ml.testing.expectation import check
+from codex_ml.testing.model_checks import alike, batch_of, check_causal, language_parts, places
 from codex_ml.testing.tiny_run import RECORDS, ran, tiny_assembly, tiny_tokenizer_component
 
 __all__ = ["ModelTests"]
 
 _SEED = 7
-# What float32 leaves open when the same numbers are added in another order, as a share of the greatest logit.
-_TOLERANCE = 1e-5
 _PADDING = 8
 
 
 class ModelTests(ComponentTests):
     """Checks that a model factory is one: `factory(config) -> (model, tokenizer)` or `(model, None)`.
 
-    It is built as codex-run builds it, on the CPU, for a classifier with two labels. Choose options that make it tiny.
+    It is built as codex-run builds it, on the CPU, for a classifier with two labels unless `head` is another. Choose
+    options that make it tiny.
 
     Attributes:
         head: What the task needs of the model. Beside it stand size and special ids of the kit's tokenizer (a token a
@@ -110,7 +110,7 @@ class ModelTests(ComponentTests):
         logits, others = (self._of_tokens(self._logits(model, each), each) for each in (inputs, padded))
         told = f"{self} gives other logits for the same texts with more padding: leave out what attention_mask marks"
         check(
-            _alike(logits, others),
+            alike(logits, others),
             f"{told} with 0 (or set `heeds_attention_mask = False`): {logits.tolist()} became {others.tolist()}",
         )
 
@@ -123,7 +123,13 @@ class ModelTests(ComponentTests):
             alone = self._logits(model, {key: value[row : row + 1] for key, value in inputs.items()})
             among = whole[row : row + 1]
             told = f"{self} gives other logits for a text alone ({alone.tolist()}) than for it among others"
-            check(_alike(alone, among), f"{told} ({among.tolist()})")
+            check(alike(alone, among), f"{told} ({among.tolist()})")
+
+    def test_it_does_not_see_what_it_is_to_predict(self) -> None:
+        """The logits of a model that is trained to predict the next token depend on no later one."""
+        if self.head.get("kind") == "causal_lm":
+            model, tokenizer = self._lively()
+            check_causal(str(self), self._batch(tokenizer), lambda inputs: self._logits(model, inputs))
 
     def test_its_weights_are_of_the_wanted_type(self) -> None:
         """`dtype` stands in every config, and nobody converts the model afterwards; a `ValueError` refuses a type."""
@@ -149,12 +155,12 @@ class ModelTests(ComponentTests):
         """
         from codex_ml.launch.building import build_model
 
-        places: list[tuple[str, str]] = []
+        found: list[tuple[str, str]] = []
 
         @functools.wraps(self.component)
         def watched(*given: Any, **keywords: Any) -> Any:
             built = self.component(*given, **keywords)
-            places.extend(_places(built[0]))
+            found.extend(places(built[0]))
             return built
 
         try:
@@ -164,9 +170,7 @@ class ModelTests(ComponentTests):
             # It refuses that device, or computes with its weights, which have no values there.
             return
         declares = "device" in dict(declared_options(self.component, self.schema))
-        strays = [
-            f"{name} is on {where}" for name, where in (places if declares else _places(model)) if where != "meta"
-        ]
+        strays = [f"{name} is on {where}" for name, where in (found if declares else places(model)) if where != "meta"]
         check(not strays, f"{self} ignores config['device'], which is 'meta': its weight {strays and strays[0]}")
 
     def test_it_can_be_trained(self) -> None:
@@ -210,10 +214,14 @@ class ModelTests(ComponentTests):
 
     def test_a_tiny_run_trains_it(self, tmp_path: Path) -> None:
         """The whole way: a trial before training, training, measuring, export."""
-        if self.head.get("kind") == "sequence_classification":
-            named = None if self._built(self.arguments())[1] is not None else tiny_tokenizer_component()
-            record = ran(tmp_path, tiny_assembly(tmp_path, model=self.chosen(), tokenizer=named, records=RECORDS[:16]))
-            check(record["status"] == "completed", f"the run of {self} ended with {record['error']}")
+        kind = str(self.head.get("kind"))
+        if kind not in ("sequence_classification", "causal_lm", "masked_lm"):
+            return
+        named = None if self._built(self.arguments())[1] is not None else tiny_tokenizer_component()
+        parts = {} if kind == "sequence_classification" else language_parts(kind)
+        whole = tiny_assembly(tmp_path, model=self.chosen(), tokenizer=named, records=RECORDS[:16], **parts)
+        record = ran(tmp_path, whole)
+        check(record["status"] == "completed", f"the run of {self} ended with {record['error']}")
 
     def _head(self) -> dict[str, Any]:
         from codex_ml.launch.building import vocabulary
@@ -256,19 +264,7 @@ class ModelTests(ComponentTests):
         return model, tokenizer
 
     def _batch(self, tokenizer: Any, *, padding: int = 0) -> dict[str, Any]:
-        """The texts, with so many tokens of padding beside what the shorter ones need."""
-        import torch
-
-        rows = [tokenizer(text, truncation=True, max_length=16)["input_ids"] for text in self._texts()]
-        width = max(map(len, rows)) + padding
-        left = getattr(tokenizer, "padding_side", "right") == "left"
-        ids = torch.full((len(rows), width), getattr(tokenizer, "pad_token_id", None) or 0)
-        mask = torch.zeros_like(ids)
-        for number, row in enumerate(rows):
-            where = slice(width - len(row), width) if left else slice(0, len(row))
-            ids[number, where] = torch.tensor(row)
-            mask[number, where] = 1
-        return {"input_ids": ids, "attention_mask": mask}
+        return batch_of(self._texts(), tokenizer, padding=padding)
 
     def _of_tokens(self, logits: Any, inputs: Mapping[str, Any]) -> Any:
         """Logits without those of padding, where each token has some."""
@@ -284,14 +280,3 @@ class ModelTests(ComponentTests):
 
         with evaluating(model):
             return logits_of(model(**inputs))
-
-
-def _alike(logits: Any, others: Any) -> bool:
-    import torch
-
-    return torch.allclose(logits, others, rtol=0, atol=_TOLERANCE * float(logits.abs().max()))
-
-
-def _places(model: Any) -> list[tuple[str, str]]:
-    """The name and the kind of device of each parameter and buffer."""
-    return [(name, each.device.type) for name, each in (*model.named_parameters(), *model.named_buffers())]

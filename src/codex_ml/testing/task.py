@@ -12,9 +12,12 @@ from typing import Any, ClassVar
 
 import orjson
 
+from codex_addons.component import meta_of
 from codex_ml.errors import CodexError
+from codex_ml.launch.seeding import seed_everything
 from codex_ml.testing.component import ComponentTests
 from codex_ml.testing.expectation import check
+from codex_ml.testing.task_checks import check_answers, check_loaded, check_sizes, is_plain, is_same
 from codex_ml.testing.tiny_run import by_hand, prepared, ran, tiny_assembly
 
 __all__ = ["TaskTests"]
@@ -58,6 +61,9 @@ class TaskTests(ComponentTests):
             value = getattr(task, name)
             fits = isinstance(value, tuple) and value and all(isinstance(item, str) for item in value)
             check(fits, f"{self}: {name} must be a tuple of names, and is {value!r}")
+        targets = getattr(task, "targets", ())
+        fits = isinstance(targets, tuple) and set(targets) <= set(task.columns)
+        check(fits, f"{self}: targets must be a tuple of names of its columns, and is {targets!r}")
 
     def test_fit_returns_what_can_be_kept(self, tmp_path: Path) -> None:
         """What the data teach is JSON, and the same for the same records."""
@@ -69,10 +75,22 @@ class TaskTests(ComponentTests):
         check(kept == first, f"{self}: fit returns {first!r}, which JSON gives back as {kept!r}")
         check(first == second, f"{self}: fit returns {first!r}, and {second!r} for the same records")
 
+    def test_what_it_learnt_can_be_loaded(self, tmp_path: Path) -> None:
+        """A task with `load` takes up what `fit` returned, as JSON keeps it: the head and the batches are the same."""
+        context = self._prepared(tmp_path)
+        if not hasattr(context.task, "load"):
+            return
+        seed_everything(context.parts.seed, "task")
+        loaded = self.use(tmp_path, self.arguments())
+        loaded.load(orjson.loads(orjson.dumps(context.parts.task_state)))
+        check_loaded(str(self), context, loaded)
+
     def test_its_head_says_what_the_model_must_provide(self, tmp_path: Path) -> None:
-        """A mapping with `kind`, JSON as well."""
+        """A mapping with `kind`, JSON as well; what `__codex_meta__["head"]` tells of it is true."""
         head = self._prepared(tmp_path).task.head()
         check(isinstance(head, dict) and isinstance(head.get("kind"), str), f"{self}: head gives {head!r}, no `kind`")
+        told = meta_of(self.component).get("head", head["kind"])
+        check(told == head["kind"], f"{self}: __codex_meta__['head'] is {told!r}, and head gives {head['kind']!r}")
         try:
             orjson.dumps(head)
         except TypeError as error:
@@ -89,7 +107,7 @@ class TaskTests(ComponentTests):
                 check(isinstance(example, dict) and isinstance(example.get("id"), str), told)
                 ids = example.get("input_ids")
                 check(isinstance(ids, list) and all(type(each) is int for each in ids), told + ", a list of ints")
-                strays = [key for key, value in example.items() if not _is_plain(value)]
+                strays = [key for key, value in example.items() if not is_plain(value)]
                 check(not strays, f"{self}: examples gives the value {strays and example[strays[0]]!r}; make it plain")
 
     def test_each_record_has_its_example(self, tmp_path: Path) -> None:
@@ -211,9 +229,9 @@ class TaskTests(ComponentTests):
                 told = f"{self}: predict gives {len(labels)} {wanted} for {len(batch.ids)} records; each record has one"
                 check(len(labels) == len(batch.ids), told)
             else:
-                self._check_sizes(wanted, sizes, examples=len(batch.ids), labels=len(labels))
+                check_sizes(str(self), wanted, sizes, examples=len(batch.ids), labels=len(labels))
             for values in (predictions, labels):
-                plain = isinstance(values, list | tuple | array) and all(map(_is_plain, values))
+                plain = isinstance(values, list | tuple | array) and all(map(is_plain, values))
                 check(plain, f"{self}: predict gives {values!r}; metrics take lists or arrays of plain values")
             check(given == again, f"{self}: predict gives other {wanted} for the same batch")
 
@@ -234,20 +252,19 @@ class TaskTests(ComponentTests):
             for what, place in (("labels", 1), ("predictions", 0)):
                 values, single = list(given[place]), [each for pair in alone for each in pair[place]]
                 told = f"{self}: predict gives the {what} {values!r} for a batch, and {single!r} for its records alone"
-                same = len(values) == len(single) and all(map(_is_same, values, single))
+                same = len(values) == len(single) and all(map(is_same, values, single))
                 check(same, f"{told}; they stand in the order of the batch ({wanted})")
+
+    def test_it_answers_each_record(self, tmp_path: Path) -> None:
+        """A task with `answers` has one for each record, also where what is to be predicted is not there."""
+        context = self._prepared(tmp_path)
+        if hasattr(context.task, "answers"):
+            check_answers(str(self), context)
 
     def test_a_tiny_run_trains_with_it(self, tmp_path: Path) -> None:
         """The whole way, with the built-in trainer."""
         record = ran(tmp_path, self._assembly(tmp_path))
         check(record["status"] == "completed", f"the run of {self} ended with {record['error']}")
-
-    def _check_sizes(self, wanted: str, sizes: Sequence[Any], *, examples: int, labels: int) -> None:
-        """What follows flat predictions and labels: how many of them each example of the batch has."""
-        told = f"{self}: after its predictions and labels ({wanted}) predict gives {sizes!r}; it gives their sizes, "
-        told += f"a list of {examples} whole numbers, one for each example of the batch, which are {labels} in all"
-        fits = len(sizes) == 1 and isinstance(sizes[0], list | tuple | array) and len(sizes[0]) == examples
-        check(fits and all(type(each) is int for each in sizes[0]) and sum(sizes[0]) == labels, told)
 
     def _assembly(self, folder: Path, arguments: Mapping[str, Any] | None = None) -> Any:
         told = f"{type(self).__name__} has {len(self.records)} records: set `records` to at least four"
@@ -279,18 +296,3 @@ def _length(example: Mapping[str, Any]) -> int:
 def _record_of(name: str, records: Sequence[str]) -> str:
     """The id of the record that an example begins in."""
     return name if name in records else name.rpartition("@")[0]
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, but for the rounding of a batch."""
-    if type(one) is float and type(other) is float:
-        return math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-4)
-    return one == other
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    return value is None or type(value) in (bool, int, float, str)
