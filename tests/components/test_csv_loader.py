@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import threading
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_ml.data_loaders import csv_arrow, csv_blocks
+from codex_ml.data_loaders import csv_arrow, csv_blocks, csv_rows
 from codex_ml.data_loaders.byte_counts import byte_counter, line_counter
 from codex_ml.data_loaders.csv import load_csv
+from codex_ml.data_loaders.csv_quotes import unclosed_quote
 
 FIELD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 TABLES = st.integers(1, 4).flatmap(
@@ -78,7 +80,10 @@ def test_newlines_in_quotes_are_kept_and_empty_lines_skipped(tmp_path):
         (b"a,b\n1,2\n3\n", 3, "1 fields where the header has 2"),
         (b"a,b\n1,2\n3,4,5\n", 3, "3 fields where the header has 2"),
         (b'a,b\n"1\n1",2\n3\n', 4, "1 fields where the header has 2"),
-        (b'a,b\n1,2\n3,"4\n5,6\n', 3, "a quote in the row that starts here is never closed"),
+        (b'a,b\n1,2\n3,"4\n5,6\n', 3, "the quote that opens in line 3 is never closed; lines 3 to 4 are lost"),
+        (b'a,b\n1,2\n"3\n","4\n5,6"\n"",""\n"7', 7, "the quote that opens in line 7 is never closed; line 7 is lost"),
+        (b'a,b\n1,2\n"3\n",x"4",\n"3\n","4"",\n5,6', 3, "3 fields"),
+        (b'a,b\r\n1,2\r\n"3\r\n","4"",\r\n5,6', 3, "the quote that opens in line 4 is never closed; lines 3 to 5 are"),
         (b'a,b\n1,"2"x\n', 2, "',' expected after '\"'"),
         (b'a,b\n1,"2\n3\n4"x\n', 2, "',' expected after '\"' on line 4"),
         (b"a,b\n1,2\n1,\x002\n", 3, "a NUL character"),
@@ -119,6 +124,7 @@ def test_text_in_another_encoding_is_read_with_its_name(tmp_path):
         ({"columns": []}, "data_loader.columns is empty"),
         ({"types": {"a": "date"}}, "data_loader.types.a must be one of str, int, float, bool"),
         ({"limit": 0}, "data_loader.limit"),
+        ({"max_row_bytes": 1000}, "data_loader.max_row_bytes must be a whole number, 1048576 or more"),
         ({"skip": -1}, "data_loader.skip"),
         ({"on_bad_rows": "drop"}, "data_loader.on_bad_rows"),
     ],
@@ -201,14 +207,16 @@ def by_the_standard_library(text: str, width: int) -> list[list[str]] | None:
 @pytest.mark.parametrize("arrow", [True, False])
 def test_every_text_is_read_as_the_csv_module_reads_it(arrow, size):
     @settings(deadline=None, max_examples=150)
-    @given(text=MESS, width=st.integers(1, 3), repeats=st.integers(1, 3))
-    def check(text, width, repeats):
+    @given(text=MESS, width=st.integers(1, 3), repeats=st.integers(1, 3), part=st.integers(1, 40))
+    def check(text, width, repeats, part):
         text = text * repeats
         expected = by_the_standard_library(text, width)
         names = [str(number) for number in range(width)]
         with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
             patched.setattr(csv_blocks, "_FIRST", size)
             patched.setattr(csv_blocks, "_SIZE", size)
+            patched.setattr(csv_rows, "_PART", part)
+            patched.setattr(csv_rows, "_PAUSE", part % 2 * 3)
             if not arrow:
                 patched.setattr("codex_ml.data_loaders.csv_rows.arrow_parser", lambda *given: None)
             path = write(Path(folder), text.encode())
@@ -222,13 +230,15 @@ def test_every_text_is_read_as_the_csv_module_reads_it(arrow, size):
 
 
 @settings(deadline=None, max_examples=150)
-@given(text=MESS, size=st.integers(1, 30))
-def test_a_bad_row_is_left_out_and_all_others_are_given_with_their_bytes(text, size):
+@given(text=MESS, size=st.integers(1, 99), part=st.integers(1, 30))
+def test_a_bad_row_is_left_out_and_all_others_are_given_with_their_bytes(text, size, part):
     """What is given and what is left out is, together, the file, but for empty lines."""
     told = []
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
         patched.setattr(csv_blocks, "_FIRST", size)
         patched.setattr(csv_blocks, "_SIZE", size)
+        patched.setattr(csv_rows, "_PART", part)
+        patched.setattr(csv_rows, "_PAUSE", part % 2 * 3)
         path = write(Path(folder), text.encode())
         options: Any = {"column_names": ["a", "b"], "on_bad_rows": "quarantine", "on_bad_row": told.append}
         records = list(load_csv(path, **options))
@@ -307,16 +317,83 @@ def test_an_unclosed_quote_takes_the_rest_of_the_file_along(tmp_path):
     path = write(tmp_path, b"a,b\n1,2\n" + rest)
     assert list(load_csv(path, on_bad_rows="quarantine", on_bad_row=told.append)) == [{"a": "1", "b": "2"}]
     assert [(row.line, row.raw) for row in told] == [(3, rest)]
-    assert "never closed (the file ends on line 300003)" in told[0].reason
+    assert told[0].reason == "the quote that opens in line 3 is never closed; lines 3 to 300003 are lost"
 
 
-def test_a_row_longer_than_the_longest_ends_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_blocks, "_LONGEST", 2**20)
-    path = write(tmp_path, b'a,b\n1,2\n3,"4\n' + b"5,6\n" * 2**20)
+@pytest.mark.parametrize("end", [b"5,6\n", b"5,6", b"5,6\n\n"])
+def test_a_row_longer_than_the_longest_ends_the_file_and_the_lines_that_are_lost_are_told(tmp_path, end):
+    path = write(tmp_path, b'a,b\n1,2\n"3\n","4\n' + b"5,6\n" * 2**20 + end)
     told: list[Any] = []
-    assert list(load_csv(path, on_bad_rows="quarantine", on_bad_row=told.append)) == [{"a": "1", "b": "2"}]
-    assert told[0].line == 3
-    assert "a row of more than 1 MB starts here" in told[0].reason
+    options: Any = {"on_bad_rows": "quarantine", "on_bad_row": told.append, "max_row_bytes": 2**20}
+    assert list(load_csv(path, **options)) == [{"a": "1", "b": "2"}]
+    ((line, reason, size),) = [(row.line, row.reason, len(row.raw)) for row in told]
+    assert (line, size) == (3, 2**20 + 1)
+    last = 4 + 2**20 + len(end.splitlines())
+    assert reason == (
+        "the quote that opens in line 4 does not end within the 1048576 bytes of data_loader.max_row_bytes; "
+        f"lines 3 to {last} are lost"
+    )
+
+
+def test_a_row_may_have_as_many_bytes_as_the_option_says(tmp_path):
+    path = write(tmp_path, b'a,b\n1,"' + b"x" * (2**20 - 4) + b'"\n2,3\n')
+    assert [row["a"] for row in load_csv(path, max_row_bytes=2**20)] == ["1", "2"]
+    path.write_bytes(b'a,b\n1,"' + b"x" * (2**20 - 3) + b'"\n2,3\n')
+    assert failure(path, max_row_bytes=2**20).startswith(f"{path}:2: the ")
+
+
+def test_an_unclosed_quote_takes_no_many_times_its_size_in_memory(tmp_path):
+    size = 2**25
+    path = write(tmp_path, b'a,b\n1,2\n3,"4\n' + b"5,6\n" * (size // 4))
+    told: list[Any] = []
+    tracemalloc.start()
+    try:
+        assert len(list(load_csv(path, on_bad_rows="quarantine", on_bad_row=told.append))) == 1
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert told[0].reason.endswith(f"lines 3 to {size // 4 + 3} are lost")
+    assert peak < 4.5 * size
+
+
+@settings(deadline=None, max_examples=1000)
+@given(text=MESS)
+def test_a_quote_is_never_closed_where_the_csv_module_finds_the_end_of_the_data(text):
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, strict=True)
+    found = start = None
+    while found is None:
+        start = reader.line_num
+        try:
+            next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            found = start if "unexpected end of data" in str(error) else None
+    told = unclosed_quote(text.encode(), b",", b'"')
+    assert (told is None) == (found is None)
+    if told is not None:
+        assert told[0] == len("".join(lines[:found]).encode())
+        assert text.encode()[told[1] : told[1] + 1] == b'"'
+
+
+@pytest.mark.parametrize("part", [1, 100, 3000])
+@pytest.mark.parametrize("arrow", [True, False])
+def test_rows_between_bad_ones_are_read_with_types_columns_and_blank_lines(tmp_path, monkeypatch, arrow, part):
+    monkeypatch.setattr(csv_rows, "_PART", part)
+    if not arrow:
+        monkeypatch.setattr("codex_ml.data_loaders.csv_rows.arrow_parser", lambda *given: None)
+    odd = {3: b"x\n", 50: b"1,2,\xff\n", 51: b'1,2,"3"x\n', 70: b"1,no,3\n", 90: b'1,"2\n",3\n'}
+    lines = [
+        odd.get(number, b"\n" if number % 7 == 0 else f"{number},{number},t{number}\n".encode()) for number in range(99)
+    ]
+    path = write(tmp_path, b"a,b,c\n" + b"".join(lines))
+    told: list[Any] = []
+    options: Any = {"columns": ["c", "b"], "types": {"b": "int"}, "on_bad_rows": "quarantine"}
+    records = list(load_csv(path, **options, on_bad_row=told.append))
+    good = [number for number in range(99) if number % 7 and number not in odd]
+    assert records == [{"c": f"t{number}", "b": number} for number in good]
+    assert [(row.line, row.raw) for row in told] == [(number + 2, raw) for number, raw in odd.items()]
 
 
 @pytest.mark.parametrize("choice", ["error", "skip"])

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_ml.data_loaders.json_block import record_of, records_of
+from codex_ml.data_loaders import json_block
+from codex_ml.data_loaders.json_block import record_of, records_of, records_or_none
 from codex_ml.data_loaders.jsonl import load_jsonl
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -151,6 +153,7 @@ def with_numpy(patch: pytest.MonkeyPatch, loaded: bool) -> None:
     """Where numpy is loaded it counts, else Python does."""
     if loaded:
         pytest.importorskip("numpy")
+        patch.setattr(json_block, "_NUMPY_BYTES", 1)
     else:
         patch.delitem(sys.modules, "numpy", raising=False)
 
@@ -269,6 +272,8 @@ def spelt(draw, text: str) -> str:
     plain = json.dumps(text, ensure_ascii=draw(st.booleans()))
     if draw(st.integers(0, 3)) == 0:
         plain = plain.replace(":", draw(st.sampled_from(["\\u003a", "\\u003A"])))
+    if draw(st.integers(0, 3)) == 0:
+        plain = re.sub(r"\\(.)", lambda escape: "\\u0022" if escape[1] == '"' else escape[0], plain)
     return plain
 
 
@@ -281,21 +286,41 @@ def test_a_block_and_each_line_alone_are_what_the_standard_library_makes_of_them
         with_numpy(patch, numpy)
         alone = [found(line) for line in lines]
         together = records_of(b"\n".join(lines) + b"\n")
+        each = records_or_none(lines)
     wanted = [expected(line) for line in lines]
     assert same(alone, wanted)
+    assert same(each, wanted)
     assert together is None or same(together, wanted)
 
 
 @pytest.mark.parametrize("numpy", [True, False])
 def test_text_that_looks_like_json_is_not_read_line_by_line(monkeypatch, numpy):
     with_numpy(monkeypatch, numpy)
-    texts = ['{"key": [1, 2]}', "At 10:30 he said : “no”", 'a "b": c', "https://example.org/?a=b:c", "x\u2028: !"]
+    texts = [
+        '{"key": [1, 2]}',
+        'C:\\dir\\"a": \\',
+        '{"a\\": "\\d+"}',
+        "At 10:30 he said : “no”",
+        'a "b": c',
+        "https://example.org/?a=b:c",
+        "x\u2028: !",
+    ]
     for ascii_only in (True, False):
         for separators in ((", ", ": "), (",", ":"), (" , ", " : ")):
             lines = [
-                json.dumps({"dc:text": text, "n": {"deep": [number, {"x": 0.5}]}}, ensure_ascii=ascii_only)
-                if separators is None
-                else json.dumps({"dc:text": text, "n": [number]}, ensure_ascii=ascii_only, separators=separators)
-                for number, text in enumerate(texts)
+                json.dumps({"dc:text": text, "n": more}, ensure_ascii=ascii_only, separators=separators)
+                for text in texts
+                for more in ([1], {"deep": [2**70, {"x": 0.5}]}, [{"x:": [], "\n": text}])
             ]
             assert records_of("\n".join(lines).encode()) == [json.loads(line) for line in lines]
+
+
+def test_a_line_that_is_too_long_is_a_bad_row(tmp_path):
+    path = write(tmp_path, b'{"a": 1}\n{"a": "' + b"x" * 2**21 + b'"}\n{"a": 3}\n{')
+    records, rows = left_out(path, "quarantine", max_row_bytes=2**20)
+    assert records == [{"a": 1}, {"a": 3}]
+    assert [(number, reason[:23]) for number, reason, _ in rows] == [
+        (2, "the line is longer than"),
+        (4, "malformed JSON: unexpec"),
+    ]
+    assert "data_loader.max_row_bytes must be" in failure(path, max_row_bytes=2.0)

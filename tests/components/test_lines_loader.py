@@ -115,6 +115,16 @@ def test_a_line_of_50_megabytes_is_a_record_or_a_bad_row(tmp_path):
     assert [(number, len(raw)) for number, _, raw in rows] == [(4, len(long) + 1)]
 
 
+@pytest.mark.parametrize("end", [b"\nb\n\xff\n", b"", b"\n"])
+def test_a_line_that_is_too_long_is_a_bad_row_and_the_next_is_read(tmp_path, end):
+    path = write(tmp_path, b"a\n" + "é".encode() * 2**20 + end)
+    given, rows = left_out(path, "skip", max_row_bytes=2**20)
+    assert given == ["a", "b"][: 1 + end.count(b"b")]
+    assert (rows[0][0], len(rows[0][2])) == (2, 2**20)
+    assert rows[0][1] == "the line is longer than the 1048576 bytes of data_loader.max_row_bytes"
+    assert [number for number, _, _ in rows[1:]] == [4] * end.count(b"\xff")
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_of_a_packed_file_that_is_cut_short_what_stands_before_the_cut_is_given(tmp_path, pack):
     lines = [os.urandom(40).hex() for _ in range(40_000)]
@@ -165,7 +175,16 @@ def test_a_line_is_given_before_the_rest_is_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"column": ""}, {"column": 1}, {"keep_empty": 1}, {"encoding": "x"}, {"limit": 0}, {"skip": -1}]
+    "options",
+    [
+        {"column": ""},
+        {"column": 1},
+        {"keep_empty": 1},
+        {"encoding": "x"},
+        {"limit": 0},
+        {"skip": -1},
+        {"max_row_bytes": 9},
+    ],
 )
 def test_wrong_options_are_refused(options):
     (name,) = options

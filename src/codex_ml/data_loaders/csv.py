@@ -15,7 +15,17 @@ from codex_ml.data_loaders.csv_exact import dialect
 from codex_ml.data_loaders.csv_header import read_header
 from codex_ml.data_loaders.csv_rows import Parser
 from codex_ml.data_loaders.csv_types import CONVERTERS, ColumnType
-from codex_ml.data_loaders.reading import BadRows, OnBadRows, read_batches, wrong_columns, wrong_encoding, wrong_options
+from codex_ml.data_loaders.reading import (
+    MAX_ROW_BYTES,
+    MAX_ROW_BYTES_HELP,
+    BadRows,
+    OnBadRows,
+    read_batches,
+    wrong_columns,
+    wrong_encoding,
+    wrong_options,
+    wrong_row_bytes,
+)
 from codex_ml.interfaces import BadRow
 from codex_ml.places import Place, open_bytes
 
@@ -42,11 +52,14 @@ class CsvConfig:
         default_factory=dict, metadata={"help": "Column to int, float or bool; the others stay the text they are."}
     )
     encoding: str = field(default="utf-8", metadata={"help": "Any text encoding Python knows."})
-    limit: int | None = field(default=None, metadata={"help": "The most records given, over all files; null: all."})
-    skip: int = field(default=0, metadata={"help": "Records left out before the first, over all files."})
+    limit: int | None = field(
+        default=None, metadata={"help": "The most records given, of each file of a run; null: all."}
+    )
+    skip: int = field(default=0, metadata={"help": "Records left out at the start of each file of a run."})
     on_bad_rows: OnBadRows = field(
         default="error", metadata={"help": "What becomes of a bad row: it ends the run, is left out, or kept aside."}
     )
+    max_row_bytes: int = field(default=MAX_ROW_BYTES, metadata={"help": MAX_ROW_BYTES_HELP})
 
     def __post_init__(self) -> None:
         wrong = [
@@ -56,6 +69,7 @@ class CsvConfig:
             *self._wrong_types(),
             *wrong_encoding(self.encoding),
             *wrong_options(limit=self.limit, skip=self.skip, on_bad_rows=self.on_bad_rows),
+            *wrong_row_bytes(self.max_row_bytes),
         ]
         if wrong:
             raise ValueError("; ".join(wrong))
@@ -99,6 +113,7 @@ def load_csv(
     limit: int | None = None,
     skip: int = 0,
     on_bad_rows: OnBadRows = "error",
+    max_row_bytes: int = MAX_ROW_BYTES,
     on_bad_row: Callable[[BadRow], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     r"""Streams the rows of CSV files with a header, as RFC 4180 writes them.
@@ -109,8 +124,9 @@ def load_csv(
 
     A bad row has more or fewer fields than the header, malformed quotes, a NUL, text that is not in the encoding, or a
     value that is not of its type. Behind one with malformed quotes, reading goes on at the next line. A quote that is
-    never closed makes one bad row of all that stands behind it, to the file's end or for 256 MB: lines of text in
-    it cannot be told from rows, and records that nobody wrote would be worse than none. What stands before the cut of a
+    never closed makes one bad row of all that stands behind it, to the file's end: lines of text in it cannot
+    be told from rows, and records that nobody wrote would be worse than none. So it is with a row that is longer than
+    `max_row_bytes`, of which no more than that is kept. What stands before the cut of a
     compressed file that is cut short is given; the row with the cut is a bad one.
 
     Where pyarrow is installed (`pip install 'codex-ml[data]'`) it parses the blocks of which it is certain that the
@@ -129,6 +145,7 @@ def load_csv(
         skip: How many records are left out before.
         on_bad_rows: `error`: the first bad row ends the reading; `skip`: it is left out; `quarantine`: it is left out,
             and `on_bad_row` keeps it.
+        max_row_bytes: How many bytes of UTF-8 a row may have. A row takes several times its size in memory.
         on_bad_row: Called with each row that is left out.
 
     Returns:
@@ -141,7 +158,9 @@ def load_csv(
             has a name twice, or lacks one of `columns` or `types`. The line is the row's first.
         ImportError: A URL or a compression needs a library.
     """
-    config = CsvConfig(columns, delimiter, quotechar, column_names, types or {}, encoding, limit, skip, on_bad_rows)
+    config = CsvConfig(
+        columns, delimiter, quotechar, column_names, types or {}, encoding, limit, skip, on_bad_rows, max_row_bytes
+    )
     return read_batches(
         path,
         ENDINGS,
@@ -156,10 +175,10 @@ def load_csv(
 def _batches_of(config: CsvConfig, place: Place, bad: BadRows) -> Generator[Iterable[dict[str, Any]]]:
     with closing(open_bytes(place)) as file:
         reading = dialect(config.delimiter, config.quotechar)
-        blocks = Blocks(file, place, config.encoding, config.quotechar)
+        blocks = Blocks(file, place, config.encoding, reading, config.max_row_bytes)
         header = read_header(blocks, reading, config.column_names, config.columns, config.types)
         parser = Parser(blocks, header, reading, bad)
         for block in blocks:
-            yield parser.records(block)
+            yield from parser.batches(block)
         if blocks.failure is not None:
             bad(place, blocks.line, blocks.failure, blocks.rest)

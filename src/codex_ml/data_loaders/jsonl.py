@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from codex_addons.component import component
-from codex_ml.data_loaders.json_block import record_of, records_of
+from codex_ml.data_loaders.json_block import record_of, records_of, records_or_none
 from codex_ml.data_loaders.line_file import LineFile
 from codex_ml.data_loaders.reading import (
+    MAX_ROW_BYTES,
+    MAX_ROW_BYTES_HELP,
     BadRows,
     OnBadRows,
     read_batches,
     wrong_columns,
     wrong_encoding,
     wrong_options,
+    wrong_row_bytes,
 )
 from codex_ml.interfaces import BadRow
 from codex_ml.places import Place
@@ -33,15 +36,23 @@ class JsonlConfig:
 
     columns: list[str] | None = field(default=None, metadata={"help": "Keys to keep, in this order; null: all."})
     encoding: str = field(default="utf-8", metadata={"help": "Any text encoding Python knows; UTF-8 is the fastest."})
-    limit: int | None = field(default=None, metadata={"help": "Records to read at most; null: all."})
-    skip: int = field(default=0, metadata={"help": "Records to leave out at the start."})
+    limit: int | None = field(
+        default=None, metadata={"help": "Records to read at most, of each file of a run; null: all."}
+    )
+    skip: int = field(default=0, metadata={"help": "Records to leave out at the start of each file of a run."})
     on_bad_rows: OnBadRows = field(
         default="error", metadata={"help": "What a bad row does: end the run, be left out, or be kept aside."}
     )
+    max_row_bytes: int = field(default=MAX_ROW_BYTES, metadata={"help": MAX_ROW_BYTES_HELP})
 
     def __post_init__(self) -> None:
         common = wrong_options(limit=self.limit, skip=self.skip, on_bad_rows=self.on_bad_rows)
-        wrong = [*wrong_columns(self.columns), *wrong_encoding(self.encoding), *common]
+        wrong = [
+            *wrong_columns(self.columns),
+            *wrong_encoding(self.encoding),
+            *common,
+            *wrong_row_bytes(self.max_row_bytes),
+        ]
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -61,6 +72,7 @@ def load_jsonl(
     limit: int | None = None,
     skip: int = 0,
     on_bad_rows: OnBadRows = "error",
+    max_row_bytes: int = MAX_ROW_BYTES,
     on_bad_row: Callable[[BadRow], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Streams the JSON objects of files, one a line.
@@ -79,6 +91,8 @@ def load_jsonl(
         skip: Records to leave out at the start.
         on_bad_rows: `error` ends the reading with the first bad row; `skip` leaves bad rows out; `quarantine` does so
             and has `on_bad_row` keep them.
+        max_row_bytes: How many bytes of UTF-8 a line may have, give or take the 64 KiB that are read at once. A longer
+            one is a bad row, of which no more than that is kept.
         on_bad_row: Called with each row that is left out.
 
     Yields:
@@ -91,15 +105,16 @@ def load_jsonl(
             malformed, not in the encoding, no object, or in a compressed file that is cut short.
         ImportError: A library for the URL or the compression is missing.
     """
-    JsonlConfig(columns, encoding, limit, skip, on_bad_rows)
+    JsonlConfig(columns, encoding, limit, skip, on_bad_rows, max_row_bytes)
     options: dict[str, Any] = {"on_bad_rows": on_bad_rows, "on_bad_row": on_bad_row, "limit": limit, "skip": skip}
-    return read_batches(path, _ENDINGS, partial(_batches, encoding=encoding, columns=columns), **options)
+    batches = partial(_batches, encoding=encoding, columns=columns, max_row_bytes=max_row_bytes)
+    return read_batches(path, _ENDINGS, batches, **options)
 
 
 def _batches(
-    place: Place, bad: BadRows, *, encoding: str, columns: Sequence[str] | None
+    place: Place, bad: BadRows, *, encoding: str, columns: Sequence[str] | None, max_row_bytes: int
 ) -> Generator[Iterable[dict[str, Any]]]:
-    file = LineFile(place, encoding, bad)
+    file = LineFile(place, encoding, bad, max_row_bytes)
     for block in file.blocks():
         records = _chosen(records_of(block), columns)
         if records is not None:
@@ -107,25 +122,27 @@ def _batches(
             file.line += len(records)
             continue
         lines = block.removesuffix(b"\n").split(b"\n")
-        filled = [line for line in lines if line and not line.isspace()]
+        filled = [(number, line) for number, line in enumerate(lines, file.line) if line and not line.isspace()]
         if len(filled) < len(lines):
-            records = _chosen(records_of(b"\n".join(filled)), columns)
-        yield _one_by_one(lines, file, columns) if records is None else records
+            records = _chosen(records_of(b"\n".join([line for _, line in filled])), columns)
+        yield _one_by_one(filled, file, columns) if records is None else records
         file.line += len(lines)
 
 
-def _one_by_one(lines: Sequence[bytes], file: LineFile, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, file.line):
-        if line and not line.isspace():
-            try:
-                record = record_of(line)
-                kept = _chosen([record], columns)
-                if kept is None:
-                    raise ValueError(f"there is none of the columns {', '.join(columns or ())} ({_has(record)})")
-            except ValueError as error:
-                file.refuse(number, str(error), line)
-            else:
-                yield kept[0]
+def _one_by_one(
+    rows: Sequence[tuple[int, bytes]], file: LineFile, columns: Sequence[str] | None
+) -> Iterator[dict[str, Any]]:
+    found = records_or_none([line for _, line in rows])
+    for (number, line), certain in zip(rows, found, strict=True):
+        try:
+            record = record_of(line) if certain is None else certain
+            kept = _chosen([record], columns)
+            if kept is None:
+                raise ValueError(f"there is none of the columns {', '.join(columns or ())} ({_has(record)})")
+        except ValueError as error:
+            file.refuse(number, str(error), line)
+        else:
+            yield kept[0]
 
 
 def _has(record: dict[str, Any]) -> str:

@@ -10,7 +10,16 @@ from typing import Any
 
 from codex_addons.component import component
 from codex_ml.data_loaders.line_file import LineFile
-from codex_ml.data_loaders.reading import BadRows, OnBadRows, read_batches, wrong_encoding, wrong_options
+from codex_ml.data_loaders.reading import (
+    MAX_ROW_BYTES,
+    MAX_ROW_BYTES_HELP,
+    BadRows,
+    OnBadRows,
+    read_batches,
+    wrong_encoding,
+    wrong_options,
+    wrong_row_bytes,
+)
 from codex_ml.interfaces import BadRow
 from codex_ml.places import Place
 
@@ -28,14 +37,17 @@ class LinesConfig:
         default=False, metadata={"help": "Lines that are empty or blank are records as well, not left out."}
     )
     encoding: str = field(default="utf-8", metadata={"help": "Any text encoding Python knows; UTF-8 is the fastest."})
-    limit: int | None = field(default=None, metadata={"help": "Records to read at most; null: all."})
-    skip: int = field(default=0, metadata={"help": "Records to leave out at the start."})
+    limit: int | None = field(
+        default=None, metadata={"help": "Records to read at most, of each file of a run; null: all."}
+    )
+    skip: int = field(default=0, metadata={"help": "Records to leave out at the start of each file of a run."})
     on_bad_rows: OnBadRows = field(
         default="error", metadata={"help": "What a bad row does: end the run, be left out, or be kept aside."}
     )
+    max_row_bytes: int = field(default=MAX_ROW_BYTES, metadata={"help": MAX_ROW_BYTES_HELP})
 
     def __post_init__(self) -> None:
-        wrong = [*wrong_encoding(self.encoding)]
+        wrong = [*wrong_encoding(self.encoding), *wrong_row_bytes(self.max_row_bytes)]
         wrong += wrong_options(limit=self.limit, skip=self.skip, on_bad_rows=self.on_bad_rows)
         if not isinstance(self.column, str) or not self.column:
             wrong.append(f"data_loader.column must be a name, not {self.column!r}")
@@ -55,6 +67,7 @@ def load_lines(
     limit: int | None = None,
     skip: int = 0,
     on_bad_rows: OnBadRows = "error",
+    max_row_bytes: int = MAX_ROW_BYTES,
     on_bad_row: Callable[[BadRow], None] | None = None,
 ) -> Iterator[dict[str, str]]:
     r"""Streams the lines of text files, each as a record of one column.
@@ -73,6 +86,8 @@ def load_lines(
         skip: Records to leave out at the start.
         on_bad_rows: `error` ends the reading with the first bad row; `skip` leaves bad rows out; `quarantine` does so
             and has `on_bad_row` keep them.
+        max_row_bytes: How many bytes of UTF-8 a line may have, give or take the 64 KiB that are read at once. A longer
+            one is a bad row, of which no more than that is kept.
         on_bad_row: Called with each row that is left out.
 
     Yields:
@@ -85,16 +100,16 @@ def load_lines(
             in the encoding, with a NUL character, or in a compressed file that is cut short.
         ImportError: A library for the URL or the compression is missing.
     """
-    LinesConfig(column, keep_empty, encoding, limit, skip, on_bad_rows)
+    LinesConfig(column, keep_empty, encoding, limit, skip, on_bad_rows, max_row_bytes)
     options: dict[str, Any] = {"on_bad_rows": on_bad_rows, "on_bad_row": on_bad_row, "limit": limit, "skip": skip}
-    batches = partial(_batches, column=column, keep_empty=keep_empty, encoding=encoding)
+    batches = partial(_batches, column=column, keep_empty=keep_empty, encoding=encoding, max_row_bytes=max_row_bytes)
     return read_batches(path, _ENDINGS, batches, **options)
 
 
 def _batches(
-    place: Place, bad: BadRows, *, column: str, keep_empty: bool, encoding: str
+    place: Place, bad: BadRows, *, column: str, keep_empty: bool, encoding: str, max_row_bytes: int
 ) -> Generator[Iterable[dict[str, str]]]:
-    file = LineFile(place, encoding, bad)
+    file = LineFile(place, encoding, bad, max_row_bytes)
     for block in file.blocks():
         texts = _texts(block)
         if texts is not None:

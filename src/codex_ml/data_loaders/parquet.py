@@ -30,8 +30,10 @@ class ParquetConfig:
     columns: list[str] | None = field(
         default=None, metadata={"help": "The columns that are read, in this order; null: all."}
     )
-    limit: int | None = field(default=None, metadata={"help": "The most records given, over all files; null: all."})
-    skip: int = field(default=0, metadata={"help": "Records left out before the first, over all files."})
+    limit: int | None = field(
+        default=None, metadata={"help": "The most records given, of each file of a run; null: all."}
+    )
+    skip: int = field(default=0, metadata={"help": "Records left out at the start of each file of a run."})
     on_bad_rows: OnBadRows = field(
         default="error", metadata={"help": "What becomes of a bad row: it ends the run, is left out, or kept aside."}
     )

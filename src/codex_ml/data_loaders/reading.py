@@ -14,6 +14,8 @@ from codex_ml.interfaces import BadRow
 from codex_ml.places import Place, files_in
 
 __all__ = [
+    "MAX_ROW_BYTES",
+    "MAX_ROW_BYTES_HELP",
     "BadRows",
     "BatchesOf",
     "OnBadRows",
@@ -23,11 +25,15 @@ __all__ = [
     "wrong_columns",
     "wrong_encoding",
     "wrong_options",
+    "wrong_row_bytes",
 ]
 
 log = logging.getLogger(__name__)
 
 OnBadRows = Literal["error", "skip", "quarantine"]
+MAX_ROW_BYTES = 2**26
+_LEAST_ROW_BYTES = 2**20
+MAX_ROW_BYTES_HELP = "Bytes of UTF-8 a row may have, 1 MiB or more; a longer row is bad."
 
 
 class BadRows:
@@ -167,6 +173,12 @@ def wrong_options(*, limit: Any, skip: Any, on_bad_rows: Any) -> Iterator[str]:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def wrong_row_bytes(max_row_bytes: Any) -> Iterator[str]:
+    """What is wrong with the size of the longest row."""
+    if not _is_count(max_row_bytes) or max_row_bytes < _LEAST_ROW_BYTES:
+        yield f"data_loader.max_row_bytes must be a whole number, {_LEAST_ROW_BYTES} or more, not {max_row_bytes!r}"
 
 
 def wrong_columns(columns: Any) -> Iterator[str]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
-__all__ = ["records"]
+__all__ = ["records", "records_of"]
 
 Record = dict[str, Any]
-Rows = Iterable[tuple[Any, ...]]
+Rows = Iterable[Sequence[Any]]
 
 
 def records(names: Sequence[str], columns: Sequence[Iterable[Any]]) -> Iterator[Record]:
@@ -19,7 +19,16 @@ def records(names: Sequence[str], columns: Sequence[Iterable[Any]]) -> Iterator[
         names: What the columns are called.
         columns: Their values, all as many.
     """
-    rows = zip(*columns, strict=True)
+    return records_of(names, zip(*columns, strict=True))
+
+
+def records_of(names: Sequence[str], rows: Rows) -> Iterator[Record]:
+    """One dict a row.
+
+    Args:
+        names: What the columns are called.
+        rows: Each has as many values.
+    """
     make = _MAKERS.get(len(names))
     return make(names, rows) if make else map(dict, map(zip, repeat(names), rows))
 
