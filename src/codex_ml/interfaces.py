@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from codex_ml.lifecycle import LIFECYCLE, Callback
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "LIFECYCLE",
     "Answering",
     "BadRow",
     "Batch",
@@ -287,41 +290,6 @@ class Trainer(Protocol):
     def __call__(self, context: Context, **options: Any) -> Mapping[str, Any] | None:
         """Returns a mapping, which may hold `metrics` (name to float)."""
         ...
-
-
-class Callback(Protocol):
-    """The lifecycle of a run, as a plugin sees it. A plugin has any of these methods; what it lacks is not called."""
-
-    def on_run_start(self, record: Mapping[str, Any]) -> None:
-        """The run's record was written for the first time; here it has the run's `folder` as well."""
-        ...
-
-    def on_train_start(self, total_steps: int) -> None:
-        """Training starts."""
-        ...
-
-    def on_step(self, step: int, records: int, values: Mapping[str, float]) -> None:
-        """An optimizer step is done."""
-        ...
-
-    def on_log(self, step: int, values: Mapping[str, float]) -> None:
-        """A line was written to `metrics.jsonl`."""
-        ...
-
-    def on_evaluate(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        """A split was measured."""
-        ...
-
-    def on_train_end(self) -> None:
-        """Training ended, also by an error or an interruption."""
-        ...
-
-    def on_run_end(self, record: Mapping[str, Any]) -> None:
-        """The run's record was written for the last time."""
-        ...
-
-
-LIFECYCLE: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
 def logits_of(output: Any) -> Tensor:
