@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from codex_ml.lifecycle import LIFECYCLE, Callback
+from codex_ml.logits import logits_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -290,22 +291,3 @@ class Trainer(Protocol):
     def __call__(self, context: Context, **options: Any) -> Mapping[str, Any] | None:
         """Returns a mapping, which may hold `metrics` (name to float)."""
         ...
-
-
-def logits_of(output: Any) -> Tensor:
-    """The logits in what a model returned: a tensor, `.logits` or `["logits"]`.
-
-    Raises:
-        TypeError: The output holds no logits, as that of a bare `AutoModel`.
-    """
-    import torch
-
-    if isinstance(output, torch.Tensor):
-        return output
-    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
-    if isinstance(logits, torch.Tensor):
-        return logits
-    raise TypeError(
-        f"the model returned {type(output).__name__} without logits; it must return a tensor, or have `.logits` or "
-        '`["logits"]`: use a model with a head, such as AutoModelForSequenceClassification'
-    )
