@@ -7,7 +7,7 @@ from typing import Any
 
 from codex_addons.component import component
 from codex_addons.errors import closest
-from codex_ml.errors import DataError, ModelError
+from codex_ml.errors import DataError
 from codex_ml.interfaces import Context
 from codex_ml.trainers.options import TrainerOptions
 
@@ -107,5 +107,3 @@ def _check(config: HfTrainerOptions) -> None:
             near = closest(name, known, 1)
             hint = f"; do you mean {near[0]}?" if near else ""
             raise ValueError(f"trainer.args.{name}: TrainingArguments has no such argument{hint}")
-    if config.num_processes > 1:
-        raise ModelError("trainer.num_processes: hf_trainer trains in one process; trainer=functional takes several")

@@ -25,7 +25,7 @@ class TrainerOptions:
     max_steps: int | None = field(
         default=None, metadata={"help": "Optimizer steps to train for, however many epochs they take; null: by epochs."}
     )
-    batch_size: int = field(default=16, metadata={"help": "Records in a forward pass, over all processes."})
+    batch_size: int = field(default=16, metadata={"help": "Records in a forward pass."})
     lr: float = field(default=5e-5, metadata={"help": "Peak learning rate."})
     schedule: Schedule = field(default="linear", metadata={"help": "How the rate falls after the warm-up."})
     warmup_steps: float = field(
@@ -64,7 +64,6 @@ class TrainerOptions:
     keep_last: int = field(
         default=0, metadata={"help": "Checkpoints kept when the run is completed; 0: none, and one until then."}
     )
-    num_processes: int = field(default=1, metadata={"help": "Processes to train with on this machine, one a GPU."})
     threads: int | None = field(
         default=None, metadata={"help": "CPU threads, set by the launcher before training; null: as torch chooses."}
     )
@@ -109,7 +108,6 @@ _COUNTS = {
     "log_steps": 1,
     "save_steps": 1,
     "keep_last": 0,
-    "num_processes": 1,
     "threads": 1,
 }
 # Whether 0 is refused.
