@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from codex_ml.registries import GROUPS
 
 
 def pytest_configure():
+    # A shell that starts the tests in the background has them, and what they start, take no notice of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Before any test module imports torch, and for the processes that tests start.
     os.environ.update(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", COLUMNS="120")
     # Whatever else is installed here, the options are this project's own.

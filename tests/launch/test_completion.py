@@ -88,7 +88,7 @@ def test_what_is_wrong_before_the_cursor_does_not_end_the_help(complete):
 
 def test_settings_are_completed_like_options(complete):
     modes, resumes, dtypes = complete("codex-run mode=", "codex-run run.resume=m", "codex-run model.dtype=n")
-    assert modes == ["mode=check", "mode=train"]
+    assert modes == ["mode=check", "mode=evaluate", "mode=predict", "mode=train"]
     assert resumes == ["run.resume=must"]
     assert dtypes == ["model.dtype=null"]
 

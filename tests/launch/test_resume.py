@@ -9,7 +9,6 @@ import time
 from dataclasses import replace
 
 import pytest
-import torch
 from safetensors.torch import load_file
 from tiny_run import FUNCTIONAL, assembly, component, lines, read
 
@@ -17,6 +16,7 @@ from codex_ml.errors import CodexError, RunInterrupted
 from codex_ml.launch.checkpoints import Checkpoints, is_complete
 from codex_ml.launch.execute import execute
 from codex_ml.launch.folders import resumable
+from codex_ml.launch.versions import version_of
 from codex_ml.trainers.functional import functional
 from codex_ml.trainers.hf_trainer import hf_trainer
 
@@ -206,9 +206,9 @@ def test_other_surroundings_are_a_warning(cut_off, caplog):
     folder, again = cut_off
     path = checkpoints(folder)[-1] / "state.json"
     told = path.read_text()
-    here = json.dumps(["the version of torch", torch.__version__])
+    here = json.dumps(["the version of torch", version_of("torch")])
     assert here in told
-    path.write_text(told.replace(here, json.dumps(["the version of torch", "9" * len(torch.__version__)])))
+    path.write_text(told.replace(here, json.dumps(["the version of torch", "9"])))
     again()
     assert "the version of torch was 9" in caplog.text
 
