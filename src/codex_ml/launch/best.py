@@ -103,6 +103,8 @@ class Best:
 
 def _same_file(source: Path, target: Path) -> None:
     """The file under another name: neither is ever written to, only replaced."""
+    # A checkpoint that was cut off may have left one there.
+    target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:
