@@ -112,7 +112,10 @@ def test_an_interrupted_run_says_so_and_leaves_nothing_half_written(folder, numb
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=120)
+    try:
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 1
     assert "Traceback" not in errors
     assert "the run was interrupted" in errors.strip().splitlines()[-1]
