@@ -1,11 +1,10 @@
 import logging
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from codex_ml.data_loaders.reading import BadRows, read, wrong_columns, wrong_encoding, wrong_options
-
-OPTIONS = {"on_bad_rows": "error", "on_bad_row": None, "limit": None, "skip": 0}
+from codex_ml.data_loaders.reading import BadRows, ReadingOptions, TextOptions, read, wrong_columns
 
 
 def letters(place, bad):
@@ -18,8 +17,18 @@ def letters(place, bad):
                 yield {"letter": letter}
 
 
+def reading(path, reader=letters, *, on_bad_row=None, **options):
+    """The records that a reader of one file gives, one at a time."""
+
+    def batches(place, bad):
+        with closing(reader(place, bad)) as records:
+            yield records
+
+    return read(path, [".txt"], batches, ReadingOptions(**options), on_bad_row)
+
+
 def given(path, **options) -> str:
-    return "".join(record["letter"] for record in read(path, [".txt"], letters, **{**OPTIONS, **options}))
+    return "".join(record["letter"] for record in reading(path, **options))
 
 
 @pytest.fixture
@@ -38,7 +47,7 @@ def test_skip_and_limit_count_the_records_of_all_files_together(folder):
 
 
 def test_a_bad_row_is_an_error_with_its_place(folder):
-    records = read(folder, [".txt"], letters, **OPTIONS)
+    records = reading(folder)
     assert next(records) == {"letter": "a"}
     with pytest.raises(ValueError, match=r"a\.txt:2: a question$"):
         next(records)
@@ -68,13 +77,13 @@ def test_bad_rows_of_which_nobody_is_told_are_logged_once(folder, caplog):
 
 def test_quarantine_without_anybody_to_keep_the_rows_is_refused(folder):
     with pytest.raises(ValueError, match="on_bad_row"):
-        read(folder, [".txt"], letters, **{**OPTIONS, "on_bad_rows": "quarantine"})
+        reading(folder, on_bad_rows="quarantine")
     with pytest.raises(ValueError, match="error, skip or quarantine"):
         BadRows("ignore", None)
 
 
 def test_nothing_is_opened_before_the_first_record_is_asked_for(tmp_path):
-    records = read(tmp_path / "later.txt", [".txt"], letters, **OPTIONS)
+    records = reading(tmp_path / "later.txt")
     (tmp_path / "later.txt").write_text("x")
     assert list(records) == [{"letter": "x"}]
 
@@ -88,14 +97,14 @@ def test_closing_the_records_closes_the_file(folder):
         finally:
             closed.append(place.name)
 
-    records = read(folder, [".txt"], watched, **OPTIONS)
+    records = reading(folder, watched)
     next(records)
     records.close()
     assert closed == ["a.txt"]
 
 
 def test_a_file_that_vanishes_between_two_of_a_folder_is_an_error_that_names_it(folder):
-    records = read(folder, [".txt"], letters, **{**OPTIONS, "on_bad_rows": "skip"})
+    records = reading(folder, on_bad_rows="skip")
     next(records)
     (folder / "b.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"b\.txt"):
@@ -108,12 +117,15 @@ def test_a_file_that_vanishes_between_two_of_a_folder_is_an_error_that_names_it(
 def test_wrong_options_are_refused_by_the_call(folder, options):
     (name,) = options
     with pytest.raises(ValueError, match=rf"^data_loader\.{name} must be"):
-        read(folder, [".txt"], letters, **{**OPTIONS, **options})
+        reading(folder, **options)
 
 
 def test_each_wrong_option_is_told():
-    assert len([*wrong_options(limit=0, skip=-1, on_bad_rows="")]) == 3
-    assert not [*wrong_options(limit=1, skip=0, on_bad_rows="skip")]
+    with pytest.raises(ValueError, match=r"limit must .*; .*skip must .*; .*on_bad_rows must "):
+        ReadingOptions(limit=0, skip=-1, on_bad_rows="")
+    with pytest.raises(ValueError, match=r"encoding.*; .*skip must .*; .*max_row_bytes must "):
+        TextOptions(encoding="utf-9", skip=-1, max_row_bytes=1)
+    assert not [*ReadingOptions(limit=1, skip=0, on_bad_rows="skip").wrong()]
 
 
 @pytest.mark.parametrize("columns", ["text", [], ["a", "a"], [1], 5])
@@ -125,9 +137,9 @@ def test_a_projection_is_a_list_of_different_names(columns):
 
 @pytest.mark.parametrize("encoding", ["utf-9", "hex", "", 1.5, None, "a\0b"])
 def test_an_encoding_is_one_of_text(encoding):
-    (told,) = wrong_encoding(encoding)
-    assert told.startswith("data_loader.encoding")
-    assert not [*wrong_encoding("UTF_8"), *wrong_encoding("cp1252"), *wrong_encoding("utf-16")]
+    with pytest.raises(ValueError, match=r"^data_loader\.encoding"):
+        TextOptions(encoding=encoding)
+    assert [TextOptions(encoding=right).encoding for right in ("UTF_8", "cp1252")] == ["UTF_8", "cp1252"]
 
 
 def test_a_list_is_read_in_its_own_order(folder):

@@ -15,17 +15,7 @@ from codex_ml.data_loaders.csv_exact import dialect
 from codex_ml.data_loaders.csv_header import read_header
 from codex_ml.data_loaders.csv_rows import Parser
 from codex_ml.data_loaders.csv_types import CONVERTERS, ColumnType
-from codex_ml.data_loaders.reading import (
-    MAX_ROW_BYTES,
-    MAX_ROW_BYTES_HELP,
-    BadRows,
-    OnBadRows,
-    read_batches,
-    wrong_columns,
-    wrong_encoding,
-    wrong_options,
-    wrong_row_bytes,
-)
+from codex_ml.data_loaders.reading import MAX_ROW_BYTES, BadRows, OnBadRows, TextOptions, read, wrong_columns
 from codex_ml.interfaces import BadRow
 from codex_ml.places import Place, open_bytes
 
@@ -35,7 +25,7 @@ ENDINGS = (".csv", ".tsv")
 
 
 @dataclass(frozen=True)
-class CsvConfig:
+class CsvConfig(TextOptions):
     """The options of the data loader `csv`."""
 
     columns: list[str] | None = field(
@@ -51,28 +41,14 @@ class CsvConfig:
     types: dict[str, ColumnType] = field(
         default_factory=dict, metadata={"help": "Column to int, float or bool; the others stay the text they are."}
     )
-    encoding: str = field(default="utf-8", metadata={"help": "Any text encoding Python knows."})
-    limit: int | None = field(
-        default=None, metadata={"help": "The most records given, of each file of a run; null: all."}
-    )
-    skip: int = field(default=0, metadata={"help": "Records left out at the start of each file of a run."})
-    on_bad_rows: OnBadRows = field(
-        default="error", metadata={"help": "What becomes of a bad row: it ends the run, is left out, or kept aside."}
-    )
-    max_row_bytes: int = field(default=MAX_ROW_BYTES, metadata={"help": MAX_ROW_BYTES_HELP})
 
-    def __post_init__(self) -> None:
-        wrong = [
-            *wrong_columns(self.columns),
-            *self._wrong_characters(),
-            *self._wrong_names(),
-            *self._wrong_types(),
-            *wrong_encoding(self.encoding),
-            *wrong_options(limit=self.limit, skip=self.skip, on_bad_rows=self.on_bad_rows),
-            *wrong_row_bytes(self.max_row_bytes),
-        ]
-        if wrong:
-            raise ValueError("; ".join(wrong))
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with the options, each in a sentence."""
+        yield from wrong_columns(self.columns)
+        yield from self._wrong_characters()
+        yield from self._wrong_names()
+        yield from self._wrong_types()
+        yield from super().wrong()
 
     def _wrong_characters(self) -> Iterator[str]:
         if not _is_character(self.delimiter):
@@ -159,17 +135,18 @@ def load_csv(
         ImportError: A URL or a compression needs a library.
     """
     config = CsvConfig(
-        columns, delimiter, quotechar, column_names, types or {}, encoding, limit, skip, on_bad_rows, max_row_bytes
-    )
-    return read_batches(
-        path,
-        ENDINGS,
-        partial(_batches_of, config),
-        on_bad_rows=on_bad_rows,
-        on_bad_row=on_bad_row,
+        columns=columns,
+        delimiter=delimiter,
+        quotechar=quotechar,
+        column_names=column_names,
+        types=types or {},
+        encoding=encoding,
         limit=limit,
         skip=skip,
+        on_bad_rows=on_bad_rows,
+        max_row_bytes=max_row_bytes,
     )
+    return read(path, ENDINGS, partial(_batches_of, config), config, on_bad_row)
 
 
 def _batches_of(config: CsvConfig, place: Place, bad: BadRows) -> Generator[Iterable[dict[str, Any]]]:

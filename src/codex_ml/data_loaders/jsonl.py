@@ -11,17 +11,7 @@ from typing import Any
 from codex_addons.component import component
 from codex_ml.data_loaders.json_block import record_of, records_of, records_or_none
 from codex_ml.data_loaders.line_file import LineFile
-from codex_ml.data_loaders.reading import (
-    MAX_ROW_BYTES,
-    MAX_ROW_BYTES_HELP,
-    BadRows,
-    OnBadRows,
-    read_batches,
-    wrong_columns,
-    wrong_encoding,
-    wrong_options,
-    wrong_row_bytes,
-)
+from codex_ml.data_loaders.reading import MAX_ROW_BYTES, BadRows, OnBadRows, TextOptions, read, wrong_columns
 from codex_ml.interfaces import BadRow
 from codex_ml.places import Place
 
@@ -31,30 +21,15 @@ _ENDINGS = (".jsonl", ".ndjson", ".json")
 
 
 @dataclass(frozen=True)
-class JsonlConfig:
+class JsonlConfig(TextOptions):
     """The options of the data loader `jsonl`."""
 
     columns: list[str] | None = field(default=None, metadata={"help": "Keys to keep, in this order; null: all."})
-    encoding: str = field(default="utf-8", metadata={"help": "Any text encoding Python knows; UTF-8 is the fastest."})
-    limit: int | None = field(
-        default=None, metadata={"help": "Records to read at most, of each file of a run; null: all."}
-    )
-    skip: int = field(default=0, metadata={"help": "Records to leave out at the start of each file of a run."})
-    on_bad_rows: OnBadRows = field(
-        default="error", metadata={"help": "What a bad row does: end the run, be left out, or be kept aside."}
-    )
-    max_row_bytes: int = field(default=MAX_ROW_BYTES, metadata={"help": MAX_ROW_BYTES_HELP})
 
-    def __post_init__(self) -> None:
-        common = wrong_options(limit=self.limit, skip=self.skip, on_bad_rows=self.on_bad_rows)
-        wrong = [
-            *wrong_columns(self.columns),
-            *wrong_encoding(self.encoding),
-            *common,
-            *wrong_row_bytes(self.max_row_bytes),
-        ]
-        if wrong:
-            raise ValueError("; ".join(wrong))
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with the options, each in a sentence."""
+        yield from wrong_columns(self.columns)
+        yield from super().wrong()
 
 
 @component(
@@ -105,16 +80,20 @@ def load_jsonl(
             malformed, not in the encoding, no object, or in a compressed file that is cut short.
         ImportError: A library for the URL or the compression is missing.
     """
-    JsonlConfig(columns, encoding, limit, skip, on_bad_rows, max_row_bytes)
-    options: dict[str, Any] = {"on_bad_rows": on_bad_rows, "on_bad_row": on_bad_row, "limit": limit, "skip": skip}
-    batches = partial(_batches, encoding=encoding, columns=columns, max_row_bytes=max_row_bytes)
-    return read_batches(path, _ENDINGS, batches, **options)
+    config = JsonlConfig(
+        columns=columns,
+        encoding=encoding,
+        limit=limit,
+        skip=skip,
+        on_bad_rows=on_bad_rows,
+        max_row_bytes=max_row_bytes,
+    )
+    return read(path, _ENDINGS, partial(_batches, config), config, on_bad_row)
 
 
-def _batches(
-    place: Place, bad: BadRows, *, encoding: str, columns: Sequence[str] | None, max_row_bytes: int
-) -> Generator[Iterable[dict[str, Any]]]:
-    file = LineFile(place, encoding, bad, max_row_bytes)
+def _batches(config: JsonlConfig, place: Place, bad: BadRows) -> Generator[Iterable[dict[str, Any]]]:
+    columns = config.columns
+    file = LineFile(place, config.encoding, bad, config.max_row_bytes)
     for block in file.blocks():
         records = _chosen(records_of(block), columns)
         if records is not None:

@@ -6,20 +6,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from codex_addons.component import component
 from codex_ml.data_loaders.line_file import LineFile
-from codex_ml.data_loaders.reading import (
-    MAX_ROW_BYTES,
-    MAX_ROW_BYTES_HELP,
-    BadRows,
-    OnBadRows,
-    read_batches,
-    wrong_encoding,
-    wrong_options,
-    wrong_row_bytes,
-)
+from codex_ml.data_loaders.reading import MAX_ROW_BYTES, BadRows, OnBadRows, TextOptions, read
 from codex_ml.interfaces import BadRow
 from codex_ml.places import Place
 
@@ -29,32 +19,21 @@ _ENDINGS = (".txt", ".text", ".lines")
 
 
 @dataclass(frozen=True)
-class LinesConfig:
+class LinesConfig(TextOptions):
     """The options of the data loader `lines`."""
 
     column: str = field(default="text", metadata={"help": "The name that the line has in its record."})
     keep_empty: bool = field(
         default=False, metadata={"help": "Lines that are empty or blank are records as well, not left out."}
     )
-    encoding: str = field(default="utf-8", metadata={"help": "Any text encoding Python knows; UTF-8 is the fastest."})
-    limit: int | None = field(
-        default=None, metadata={"help": "Records to read at most, of each file of a run; null: all."}
-    )
-    skip: int = field(default=0, metadata={"help": "Records to leave out at the start of each file of a run."})
-    on_bad_rows: OnBadRows = field(
-        default="error", metadata={"help": "What a bad row does: end the run, be left out, or be kept aside."}
-    )
-    max_row_bytes: int = field(default=MAX_ROW_BYTES, metadata={"help": MAX_ROW_BYTES_HELP})
 
-    def __post_init__(self) -> None:
-        wrong = [*wrong_encoding(self.encoding), *wrong_row_bytes(self.max_row_bytes)]
-        wrong += wrong_options(limit=self.limit, skip=self.skip, on_bad_rows=self.on_bad_rows)
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with the options, each in a sentence."""
+        yield from super().wrong()
         if not isinstance(self.column, str) or not self.column:
-            wrong.append(f"data_loader.column must be a name, not {self.column!r}")
+            yield f"data_loader.column must be a name, not {self.column!r}"
         if not isinstance(self.keep_empty, bool):
-            wrong.append(f"data_loader.keep_empty must be true or false, not {self.keep_empty!r}")
-        if wrong:
-            raise ValueError("; ".join(wrong))
+            yield f"data_loader.keep_empty must be true or false, not {self.keep_empty!r}"
 
 
 @component(config=LinesConfig, bad_rows=True, endings=_ENDINGS, uses=("backports.zstd", "fsspec"))
@@ -100,16 +79,21 @@ def load_lines(
             in the encoding, with a NUL character, or in a compressed file that is cut short.
         ImportError: A library for the URL or the compression is missing.
     """
-    LinesConfig(column, keep_empty, encoding, limit, skip, on_bad_rows, max_row_bytes)
-    options: dict[str, Any] = {"on_bad_rows": on_bad_rows, "on_bad_row": on_bad_row, "limit": limit, "skip": skip}
-    batches = partial(_batches, column=column, keep_empty=keep_empty, encoding=encoding, max_row_bytes=max_row_bytes)
-    return read_batches(path, _ENDINGS, batches, **options)
+    config = LinesConfig(
+        column=column,
+        keep_empty=keep_empty,
+        encoding=encoding,
+        limit=limit,
+        skip=skip,
+        on_bad_rows=on_bad_rows,
+        max_row_bytes=max_row_bytes,
+    )
+    return read(path, _ENDINGS, partial(_batches, config), config, on_bad_row)
 
 
-def _batches(
-    place: Place, bad: BadRows, *, column: str, keep_empty: bool, encoding: str, max_row_bytes: int
-) -> Generator[Iterable[dict[str, str]]]:
-    file = LineFile(place, encoding, bad, max_row_bytes)
+def _batches(config: LinesConfig, place: Place, bad: BadRows) -> Generator[Iterable[dict[str, str]]]:
+    column, keep_empty = config.column, config.keep_empty
+    file = LineFile(place, config.encoding, bad, config.max_row_bytes)
     for block in file.blocks():
         texts = _texts(block)
         if texts is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from codex_addons.component import component
 from codex_ml.data_loaders.arrow_values import values
 from codex_ml.data_loaders.parquet_file import ParquetBatches
-from codex_ml.data_loaders.reading import BadRows, OnBadRows, read_batches, wrong_columns, wrong_options
+from codex_ml.data_loaders.reading import BadRows, OnBadRows, ReadingOptions, read, wrong_columns
 from codex_ml.data_loaders.records import records
 from codex_ml.interfaces import BadRow
 from codex_ml.places import Place
@@ -24,27 +24,17 @@ ENDINGS = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
-class ParquetConfig:
+class ParquetConfig(ReadingOptions):
     """The options of the data loader `parquet`."""
 
     columns: list[str] | None = field(
         default=None, metadata={"help": "The columns that are read, in this order; null: all."}
     )
-    limit: int | None = field(
-        default=None, metadata={"help": "The most records given, of each file of a run; null: all."}
-    )
-    skip: int = field(default=0, metadata={"help": "Records left out at the start of each file of a run."})
-    on_bad_rows: OnBadRows = field(
-        default="error", metadata={"help": "What becomes of a bad row: it ends the run, is left out, or kept aside."}
-    )
 
-    def __post_init__(self) -> None:
-        wrong = [
-            *wrong_columns(self.columns),
-            *wrong_options(limit=self.limit, skip=self.skip, on_bad_rows=self.on_bad_rows),
-        ]
-        if wrong:
-            raise ValueError("; ".join(wrong))
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with the options, each in a sentence."""
+        yield from wrong_columns(self.columns)
+        yield from super().wrong()
 
 
 @component(
@@ -92,16 +82,8 @@ def load_parquet(
             `columns`; or, as `path:row: reason`, a row is bad.
         ImportError: pyarrow, or what a URL needs, is missing.
     """
-    config = ParquetConfig(columns, limit, skip, on_bad_rows)
-    return read_batches(
-        path,
-        ENDINGS,
-        partial(_batches_of, config.columns),
-        on_bad_rows=on_bad_rows,
-        on_bad_row=on_bad_row,
-        limit=limit,
-        skip=skip,
-    )
+    config = ParquetConfig(columns=columns, limit=limit, skip=skip, on_bad_rows=on_bad_rows)
+    return read(path, ENDINGS, partial(_batches_of, config.columns), config, on_bad_row)
 
 
 def _batches_of(columns: list[str] | None, place: Place, bad: BadRows) -> Generator[Iterable[dict[str, Any]]]:

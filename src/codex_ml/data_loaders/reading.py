@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,17 +15,13 @@ from codex_ml.places import Place, files_in
 
 __all__ = [
     "MAX_ROW_BYTES",
-    "MAX_ROW_BYTES_HELP",
     "BadRows",
     "BatchesOf",
     "OnBadRows",
-    "RecordsOf",
+    "ReadingOptions",
+    "TextOptions",
     "read",
-    "read_batches",
     "wrong_columns",
-    "wrong_encoding",
-    "wrong_options",
-    "wrong_row_bytes",
 ]
 
 log = logging.getLogger(__name__)
@@ -33,7 +29,51 @@ log = logging.getLogger(__name__)
 OnBadRows = Literal["error", "skip", "quarantine"]
 MAX_ROW_BYTES = 2**26
 _LEAST_ROW_BYTES = 2**20
-MAX_ROW_BYTES_HELP = "Bytes of UTF-8 a row may have, 1 MiB or more; a longer row is bad."
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """The options that every loader has. A loader's own class adds to `wrong` what may be wrong with its own."""
+
+    limit: int | None = field(
+        default=None, metadata={"help": "Records to read at most, of each file of a run; null: all."}
+    )
+    skip: int = field(default=0, metadata={"help": "Records to leave out at the start of each file of a run."})
+    on_bad_rows: OnBadRows = field(
+        default="error", metadata={"help": "What a bad row does: end the run, be left out, or be kept aside."}
+    )
+
+    def __post_init__(self) -> None:
+        if wrong := [*self.wrong()]:
+            raise ValueError("; ".join(wrong))
+
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with the options, each in a sentence."""
+        if self.limit is not None and (not _is_count(self.limit) or self.limit < 1):
+            yield f"data_loader.limit must be a whole number, 1 or more, or null for all records, not {self.limit!r}"
+        if not _is_count(self.skip) or self.skip < 0:
+            yield f"data_loader.skip must be a whole number, 0 or more, not {self.skip!r}"
+        if self.on_bad_rows not in get_args(OnBadRows):
+            yield f"data_loader.on_bad_rows must be {_CHOICES}, not {self.on_bad_rows!r}"
+
+
+@dataclass(frozen=True)
+class TextOptions(ReadingOptions):
+    """The options of loaders of text as well."""
+
+    encoding: str = field(default="utf-8", metadata={"help": "Any text encoding Python knows; UTF-8 is the fastest."})
+    max_row_bytes: int = field(
+        default=MAX_ROW_BYTES,
+        metadata={"help": "Bytes of UTF-8 a row may have, 1 MiB or more; a longer row is bad."},
+    )
+
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with the options, each in a sentence."""
+        yield from _wrong_encoding(self.encoding)
+        yield from super().wrong()
+        if not _is_count(self.max_row_bytes) or self.max_row_bytes < _LEAST_ROW_BYTES:
+            least = f"data_loader.max_row_bytes must be a whole number, {_LEAST_ROW_BYTES} or more"
+            yield f"{least}, not {self.max_row_bytes!r}"
 
 
 class BadRows:
@@ -87,59 +127,30 @@ class BadRows:
 
 
 Record = dict[str, Any]
-RecordsOf = Callable[[Place, BadRows], Generator[Record]]
 BatchesOf = Callable[[Place, BadRows], Generator[Iterable[Record]]]
 
 
 def read(
     path: str | Path | Sequence[str | Path],
     endings: Sequence[str],
-    records_of: RecordsOf,
-    *,
-    on_bad_rows: OnBadRows,
+    batches_of: BatchesOf,
+    options: ReadingOptions,
     on_bad_row: Callable[[BadRow], None] | None,
-    limit: int | None,
-    skip: int,
 ) -> Iterator[Record]:
     """The records of all files at a path, in order; nothing is opened before the first is asked for.
 
     Args:
         path: A file, a folder, a glob or a list of these; see `codex_ml.places.files_in`.
         endings: Which files of a folder are meant.
-        records_of: Reads one file. It is closed with the iterator, and closes its file then.
-        on_bad_rows: What becomes of bad rows.
+        batches_of: Reads one file, several records at a time. It is closed with the iterator, and closes its file then.
+        options: `limit` and `skip` count the records of all files. Bad rows among them are told, and don't count.
         on_bad_row: Called with each bad row that is left out.
-        limit: How many records are given at most, over all files.
-        skip: How many records are left out before, over all files. Bad rows among them are told, and don't count.
 
     Raises:
-        ValueError: An option is wrong.
+        ValueError: Bad rows are to be kept, and there is no `on_bad_row`.
     """
-
-    def batches_of(place: Place, bad: BadRows) -> Generator[Iterable[Record]]:
-        with closing(records_of(place, bad)) as records:
-            yield records
-
-    options: dict[str, Any] = {"on_bad_rows": on_bad_rows, "on_bad_row": on_bad_row, "limit": limit, "skip": skip}
-    return read_batches(path, endings, batches_of, **options)
-
-
-def read_batches(
-    path: str | Path | Sequence[str | Path],
-    endings: Sequence[str],
-    batches_of: BatchesOf,
-    *,
-    on_bad_rows: OnBadRows,
-    on_bad_row: Callable[[BadRow], None] | None,
-    limit: int | None,
-    skip: int,
-) -> Iterator[Record]:
-    """As `read`, of a reader that gives several records at a time, which takes less time for each."""
-    wrong = [*wrong_options(limit=limit, skip=skip, on_bad_rows=on_bad_rows)]
-    if wrong:
-        raise ValueError("; ".join(wrong))
-    bad = BadRows(on_bad_rows, on_bad_row)
-    return _chosen(_of_all(path, endings, batches_of, bad), bad, skip, limit)
+    bad = BadRows(options.on_bad_rows, on_bad_row)
+    return _chosen(_of_all(path, endings, batches_of, bad), bad, options.skip, options.limit)
 
 
 def _of_all(
@@ -161,24 +172,8 @@ def _chosen(batches: Generator[Iterable[Record]], bad: BadRows, skip: int, limit
 _CHOICES = ", ".join(get_args(OnBadRows)[:-1]) + f" or {get_args(OnBadRows)[-1]}"
 
 
-def wrong_options(*, limit: Any, skip: Any, on_bad_rows: Any) -> Iterator[str]:
-    """What is wrong with the options that all loaders have, each in a sentence."""
-    if limit is not None and (not _is_count(limit) or limit < 1):
-        yield f"data_loader.limit must be a whole number, 1 or more, or null for all records, not {limit!r}"
-    if not _is_count(skip) or skip < 0:
-        yield f"data_loader.skip must be a whole number, 0 or more, not {skip!r}"
-    if on_bad_rows not in get_args(OnBadRows):
-        yield f"data_loader.on_bad_rows must be {_CHOICES}, not {on_bad_rows!r}"
-
-
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def wrong_row_bytes(max_row_bytes: Any) -> Iterator[str]:
-    """What is wrong with the size of the longest row."""
-    if not _is_count(max_row_bytes) or max_row_bytes < _LEAST_ROW_BYTES:
-        yield f"data_loader.max_row_bytes must be a whole number, {_LEAST_ROW_BYTES} or more, not {max_row_bytes!r}"
 
 
 def wrong_columns(columns: Any) -> Iterator[str]:
@@ -194,7 +189,7 @@ def wrong_columns(columns: Any) -> Iterator[str]:
         yield f"data_loader.columns has {twice!r} twice"
 
 
-def wrong_encoding(encoding: Any) -> Iterator[str]:
+def _wrong_encoding(encoding: Any) -> Iterator[str]:
     """What is wrong with a text encoding."""
     if not isinstance(encoding, str):
         yield f"data_loader.encoding must be the name of a text encoding, not {encoding!r}"
