@@ -121,7 +121,7 @@ def test_text_in_another_encoding_is_read_with_its_name(tmp_path):
         ({"quotechar": "''"}, "data_loader.quotechar must be one character"),
         ({"encoding": "latin-seven"}, "data_loader.encoding: unknown encoding"),
         ({"column_names": ["a", "a"]}, "data_loader.column_names has 'a' twice"),
-        ({"columns": []}, "data_loader.columns is empty"),
+        ({"columns": []}, "data_loader.columns must name at least one column"),
         ({"types": {"a": "date"}}, "data_loader.types.a must be one of str, int, float, bool"),
         ({"limit": 0}, "data_loader.limit"),
         ({"max_row_bytes": 1000}, "data_loader.max_row_bytes must be a whole number, 1048576 or more"),

@@ -252,7 +252,7 @@ def test_memory_does_not_grow_with_a_row_group(tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"columns": []}, "data_loader.columns is empty"),
+        ({"columns": []}, "data_loader.columns must name at least one column"),
         ({"columns": "text"}, "data_loader.columns must be a list"),
         ({"limit": 0}, "data_loader.limit"),
         ({"skip": True}, "data_loader.skip"),

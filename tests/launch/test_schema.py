@@ -395,3 +395,19 @@ def test_text_in_a_default_is_never_an_interpolation(value):
     factory.__codex_config__ = Options
     node = OmegaConf.create(read_schema("trainer", factory).defaults())
     assert OmegaConf.to_container(node, resolve=True)["text"] == value
+
+
+def test_several_complaints_are_told_apart_and_a_semicolon_within_one_stays():
+    @dataclass
+    class Options:
+        lr: float = 1.0
+
+        def __post_init__(self):
+            raise ValueError("trainer.lr is odd; choose another; trainer.steps must be 1")
+
+    def trainer(context, **options):
+        pass
+
+    trainer.__codex_config__ = Options
+    told = read_schema("trainer", trainer).complaints({"lr": 2.0})
+    assert told == ["trainer.lr is odd; choose another", "trainer.steps must be 1"]

@@ -183,7 +183,7 @@ def wrong_columns(columns: Any) -> Iterator[str]:
     if isinstance(columns, str) or not isinstance(columns, Sequence) or not all(isinstance(c, str) for c in columns):
         yield f"data_loader.columns must be a list of column names, or null for all, not {columns!r}"
     elif not columns:
-        yield "data_loader.columns is empty; name the columns that are wanted, or null for all"
+        yield "data_loader.columns must name at least one column, or be null for all"
     elif len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
         yield f"data_loader.columns has {twice!r} twice"
@@ -198,4 +198,4 @@ def _wrong_encoding(encoding: Any) -> Iterator[str]:
         # Python has codecs from bytes to bytes as well ("hex"), which `encode` refuses.
         "".encode(codecs.lookup(encoding).name)
     except (LookupError, ValueError):
-        yield f"data_loader.encoding: unknown encoding {encoding!r}; utf-8, latin-1 and utf-16 are some"
+        yield f"data_loader.encoding: unknown encoding {encoding!r} (utf-8, latin-1 and utf-16 are some)"

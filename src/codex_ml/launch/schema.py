@@ -69,7 +69,8 @@ class Schema:
         try:
             self.declared(**{name: value for name, value in options.items() if name in names})
         except (TypeError, ValueError) as error:
-            return str(error).split("; ")
+            # Several of them, each with its key; a semicolon within one stays.
+            return re.split(r"; (?=\w+\.\w)", str(error))
         return []
 
     def defaults(self) -> dict[str, Any]:
